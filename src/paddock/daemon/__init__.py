@@ -1,0 +1,1 @@
+"""The running service: composed of all parts, opened door by door, stopped in order."""

@@ -1,0 +1,50 @@
+"""The contract of an engine: it says how to start a child for a model; `instance.py` does the rest.
+
+Where a child runs is known only below this line, so a peer or a cluster can become another engine
+without the scheduler knowing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from paddock.library.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start one child. Made fresh for every start: the port and the key never repeat."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    """The child's whole environment."""
+    host: str
+    port: int
+    key: str
+    """Sent with every request as `Authorization: Bearer`. Never in argv."""
+    check_path: str
+    """GET until 200; empty: ready as soon as it runs."""
+    slots: int
+    """Requests it can work on at once: the leases the scheduler may give."""
+    proves_key: bool
+    """The child must refuse a wrong key and accept ours before it is trusted with a request."""
+    holds_stdin: bool = False
+    """The child ends when its stdin does: a second rope for the case that we are killed."""
+
+
+class Engine(Protocol):
+    """A way to run a model."""
+
+    @property
+    def name(self) -> str:
+        """As the owner writes it in `engines:`."""
+        ...
+
+    async def launch(self, model: Model, *, port: int, key: str) -> Launch:
+        """How to start `model` on `port` with `key`.
+
+        Raises EngineMissing when the engine's program is not there, ArgumentRefused when it does
+        not know a flag it would be given.
+        """
+        ...

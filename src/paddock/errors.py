@@ -1,0 +1,223 @@
+"""Every exception Paddock raises on purpose. Knows no HTTP: that is `gateway/problems.py`.
+
+    PaddockError                  message, hint
+    ├─ ConfigError                what the owner wrote cannot be used; every problem at once
+    ├─ LibraryError
+    │  ├─ GgufError               a file is not a GGUF we can read
+    │  └─ UnknownModel            no model has this name; knows the nearest names
+    ├─ EngineError
+    │  ├─ EngineMissing           no engine can run this model on this machine
+    │  ├─ ArgumentRefused         an engine does not know a flag it was given
+    │  ├─ InstanceFailed          a child could not start, or died; classified
+    │  └─ UpstreamLost            a child's connection ended before its answer did
+    ├─ SchedulerError
+    │  ├─ QueueFull               too many requests wait already
+    │  ├─ WaitExpired             waited as long as the owner allows
+    │  ├─ ModelGone               the model left the library while its request waited
+    │  └─ ShuttingDown            the daemon takes no new work
+    ├─ RequestError               the client's request cannot be served as it is
+    │  ├─ InvalidRequest          a field is wrong; names it
+    │  ├─ RequestTooLarge         a limit on size was passed
+    │  └─ RequestTooSlow          the body did not arrive in time
+    └─ AccessError
+       ├─ Unauthenticated         no key, or a wrong one
+       └─ Forbidden               known, but not allowed here
+
+A message says what is wrong, a hint what to do about it. Both are shown to users: no internals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PaddockError(Exception):
+    """Base of all. `str(error)` is the message; `hint` is what to do, or empty."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+# --- configuration -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One thing wrong in one place of the owner's configuration."""
+
+    message: str
+    file: str = ""
+    line: int = 0
+    """1-based; 0 when the problem has no place in a file (environment, flags)."""
+    key: str = ""
+    """Dotted path of the key, as the owner writes it: `listen.openai.port`."""
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        key = f"{self.key}: " if self.key else ""
+        suggestion = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{place}{key}{self.message}{suggestion}"
+
+
+class ConfigError(PaddockError):
+    """The configuration cannot be used. `problems` holds all of them, in file order."""
+
+    def __init__(self, problems: tuple[ConfigProblem, ...]) -> None:
+        super().__init__(
+            "\n".join(str(problem) for problem in problems),
+            hint="check it with `paddock config check`",
+        )
+        self.problems = problems
+
+
+# --- library -------------------------------------------------------------------------------------
+
+
+class LibraryError(PaddockError):
+    """Something about the models on disk."""
+
+
+class GgufError(LibraryError):
+    """A file is not a GGUF that can be read; the message is the reason that owners are shown."""
+
+
+class UnknownModel(LibraryError):
+    """No model has this name. `nearest` holds up to three names that were probably meant."""
+
+    def __init__(self, name: str, nearest: tuple[str, ...] = ()) -> None:
+        offer = f"; did you mean {' or '.join(repr(n) for n in nearest)}?" if nearest else ""
+        super().__init__(
+            f"model {name!r} not found{offer}",
+            hint="`paddock list --all` shows every model, and the files that were left out",
+        )
+        self.name = name
+        self.nearest = nearest
+
+
+# --- engines -------------------------------------------------------------------------------------
+
+
+class FailureKind(StrEnum):
+    """Why a child could not start or did not live."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+    BAD_FLAG = "bad_flag"
+    FILE_MISSING = "file_missing"
+    FILE_CORRUPT = "file_corrupt"
+    UNSUPPORTED_ARCHITECTURE = "unsupported_architecture"
+    PORT_TAKEN = "port_taken"
+    TIMEOUT = "timeout"
+    SIGNAL = "signal"
+    NOT_EXECUTABLE = "not_executable"
+    EXITED = "exited"
+    CRASH_LOOP = "crash_loop"
+
+
+class EngineError(PaddockError):
+    """Something about running a model."""
+
+
+class EngineMissing(EngineError):
+    """No engine can run this model on this machine."""
+
+
+class ArgumentRefused(EngineError):
+    """An engine was given a flag it does not know. The message names the flag."""
+
+
+class InstanceFailed(EngineError):
+    """A child could not start, or died.
+
+    `kind` is the class of the failure, `output` the child's last lines (at most 50), `retry_after`
+    the seconds after which another try makes sense (None: not before something changes).
+    """
+
+    def __init__(
+        self,
+        model: str,
+        kind: FailureKind,
+        message: str,
+        *,
+        hint: str = "",
+        output: tuple[str, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.model = model
+        self.kind = kind
+        self.output = output
+        self.retry_after = retry_after
+
+
+class UpstreamLost(EngineError):
+    """A child's connection ended before its answer. `started`: the client has bytes of it."""
+
+    def __init__(self, message: str, *, started: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.started = started
+
+
+# --- scheduler -----------------------------------------------------------------------------------
+
+
+class SchedulerError(PaddockError):
+    """The scheduler cannot give a lease. `retry_after`: seconds, None when retrying is no use."""
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class QueueFull(SchedulerError):
+    """Too many requests wait already."""
+
+
+class WaitExpired(SchedulerError):
+    """The request waited as long as the owner allows."""
+
+
+class ModelGone(SchedulerError):
+    """The model left the library, or was unloaded by hand, while its request waited."""
+
+
+class ShuttingDown(SchedulerError):
+    """The daemon takes no new work."""
+
+
+# --- requests and access -------------------------------------------------------------------------
+
+
+class RequestError(PaddockError):
+    """The client's request cannot be served as it is."""
+
+
+class InvalidRequest(RequestError):
+    """A field is wrong. `param` names it as the client wrote it, or is empty."""
+
+    def __init__(self, message: str, *, param: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+
+
+class RequestTooLarge(RequestError):
+    """A limit on size was passed; the message names the limit."""
+
+
+class RequestTooSlow(RequestError):
+    """The body did not arrive in time."""
+
+
+class AccessError(PaddockError):
+    """Who asks, and whether they may."""
+
+
+class Unauthenticated(AccessError):
+    """No key was given, or a wrong one."""
+
+
+class Forbidden(AccessError):
+    """This caller, or this way of calling, is not allowed here."""

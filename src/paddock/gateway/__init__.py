@@ -1,0 +1,1 @@
+"""The model APIs: dialects in, the engine's HTTP out."""

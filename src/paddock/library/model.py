@@ -1,0 +1,96 @@
+"""What a model is: one GGUF with its shards, projector and settings, or the owner's own command.
+
+Everything here is immutable and small: a thousand of these live in memory for as long as the daemon
+does. What is large (the tensor table, the chat template) is read again from the file when it is
+asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from paddock.config.schema import ModelEntry
+
+
+class Trait(StrEnum):
+    """Something a model can do, as its header tells."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    RERANK = "rerank"
+    VISION = "vision"
+    TOOLS = "tools"
+    THINKING = "thinking"
+    INFILL = "infill"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderSummary:
+    """The part of a GGUF header that is kept in memory and in the cache. 0 or "" = not told."""
+
+    architecture: str = ""
+    name: str = ""
+    size_label: str = ""
+    """As the file says: `8B`, `270M`, `8x7B`."""
+    quantization: str = ""
+    """As people write it: `Q4_K_M`, `F16`, `MXFP4`."""
+    parameters: int = 0
+    context_length: int = 0
+    """Trained context in tokens."""
+    block_count: int = 0
+    embedding_length: int = 0
+    head_counts: tuple[int, ...] = ()
+    """Attention heads; one number, or one per layer."""
+    kv_head_counts: tuple[int, ...] = ()
+    key_length: int = 0
+    value_length: int = 0
+    sliding_window: int = 0
+    mla_ranks: tuple[int, int] = (0, 0)
+    """Query and key/value LoRA ranks of multi-head latent attention."""
+    recurrent_state: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """ssm.conv_kernel, ssm.inner_size, ssm.state_size, ssm.group_count."""
+    expert_count: int = 0
+    expert_used_count: int = 0
+    vocabulary: int = 0
+    pooling: int = -1
+    """llama.cpp's pooling type: 0 none, 1 mean, 2 cls, 3 last, 4 rank; -1 = not told."""
+    has_chat_template: bool = False
+    tensor_bytes: int = 0
+    split_count: int = 0
+    """Number of shards that belong together; 0 or 1 for a single file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Something that can be asked for by name. On disk, not in memory.
+
+    `path` is None for a model that is only the owner's command (`settings.cmd`).
+    """
+
+    id: str
+    path: Path | None = None
+    """The GGUF, or its first shard."""
+    shards: tuple[Path, ...] = ()
+    """All files of the weights in order, `path` first; empty for a command."""
+    projector: Path | None = None
+    header: HeaderSummary = field(default_factory=HeaderSummary)
+    traits: frozenset[Trait] = frozenset()
+    size: int = 0
+    """Bytes of all shards."""
+    modified: float = 0.0
+    """Wall-clock seconds since the epoch: the newest file's mtime."""
+    fingerprint: str = ""
+    """Changes when a file (shard or projector) is replaced or the owner's entry changes."""
+    aliases: tuple[str, ...] = ()
+    settings: ModelEntry = field(default_factory=ModelEntry)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that is not a model, and the reason to show."""
+
+    path: Path
+    reason: str
