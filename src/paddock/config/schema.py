@@ -76,7 +76,7 @@ class ModelEntry(Section):
     """Settings of one model: a command of the owner's, or changes to a discovered model."""
 
     cmd: str = ""
-    """Command line that serves the model on `${PORT}`. Without it the id names a discovered GGUF."""
+    """Command that serves the model on `${PORT}`. Without it the id names a discovered GGUF."""
     proxy: str = "http://127.0.0.1:${PORT}"
     """Where `cmd` listens: loopback, plain HTTP."""
     check_endpoint: str = "/health"
