@@ -1,0 +1,370 @@
+"""HTTP/1.1 to a child: one connection class, pooled per instance, and nothing between its parser
+and whoever takes the answer.
+
+A `Sink` gets an answer as it arrives, by plain calls on the loop's thread: no task, no queue and no
+coroutine per chunk. Whoever stops wanting an answer calls `abort()`: the child sees its client
+leave, which is how llama-server is told to stop generating.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import httptools
+
+from paddock.errors import UpstreamLost
+
+KEEP_IDLE_SECONDS = 4.0
+"""llama-server closes a connection that idled for 5 s; ours leaves the pool before that."""
+
+REQUESTS_PER_CONNECTION = 90
+"""llama-server closes a connection after 100 requests."""
+
+CONNECT_SECONDS = 5.0
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """The head of a child's answer, as it came."""
+
+    status: int
+    reason: bytes
+    headers: Headers
+
+    def header(self, name: bytes) -> bytes:
+        """The first value of a header, by its lower-case name; empty when it is missing."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return b""
+
+
+class Sink(Protocol):
+    """Takes one answer. Calls come in this order: head, any number of body and flush, then one of
+    end or lost. No call comes after `abort()`."""
+
+    def on_head(self, head: ResponseHead) -> None:
+        """The status line and headers are complete."""
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, without transfer coding."""
+
+    def on_flush(self) -> None:
+        """All that was read at once has been handed over: the moment to write."""
+
+    def on_end(self) -> None:
+        """The answer is complete."""
+
+    def on_lost(self, error: UpstreamLost) -> None:
+        """The connection ended before the answer did."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection to a child. Carries one request at a time."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._sink: Sink | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._reason = b""
+        self._until_close = False
+        self._tunnel = False
+        self.answered = False
+        """Bytes of the current answer have arrived."""
+        self.requests = 0
+        self.idle_since = 0.0
+
+    # --- for the user of the connection
+
+    def send(self, head: bytes, body: bytes, sink: Sink) -> None:
+        """Send a request; its answer goes to `sink`. The connection must be idle."""
+        if self._transport is None or self._transport.is_closing():
+            sink.on_lost(UpstreamLost("the engine closed its connection"))
+            return
+        self._sink = sink
+        self.answered = False
+        self.requests += 1
+        if len(body) < 65536:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
+
+    def send_more(self, data: bytes) -> None:
+        """Send bytes of a tunnel (a WebSocket's, after its handshake)."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def pause(self) -> None:
+        """Stop reading: the child feels it once the kernel's buffers are full."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close now; the sink hears nothing more. Idempotent."""
+        self._sink = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def cut(self) -> None:
+        """Close now; the sink hears that its answer is lost. Idempotent."""
+        self._fail("the engine was stopped before its answer ended")
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent on it."""
+        return (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and self.requests < REQUESTS_PER_CONNECTION
+        )
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.answered = True
+        if self._tunnel:
+            self._hand_over(data)
+        else:
+            self._parse(data)
+        if self._sink is not None:
+            self._sink.on_flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._pool.forget(self)
+        sink, self._sink = self._sink, None
+        if sink is None:
+            return
+        if exc is None and (self._until_close or self._tunnel):
+            sink.on_end()
+        else:
+            sink.on_lost(UpstreamLost("the engine closed its connection before its answer ended"))
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._tunnel = True
+            self._hand_over(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._fail("the engine's answer is not HTTP")
+
+    def _hand_over(self, data: bytes) -> None:
+        if data and self._sink is not None:
+            self._sink.on_body(data)
+
+    def _fail(self, message: str) -> None:
+        sink = self._sink
+        self.abort()
+        if sink is not None:
+            sink.on_lost(UpstreamLost(message))
+
+    # --- httptools callbacks
+
+    def on_message_begin(self) -> None:
+        self._headers = []
+        self._reason = b""
+        if self._sink is None:  # the child speaks though nobody asked: not to be trusted further
+            self.abort()
+
+    def on_status(self, status: bytes) -> None:
+        self._reason += status
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            return
+        head = ResponseHead(status, self._reason, tuple(self._headers))
+        self._until_close = status not in {101, 204, 304} and not (
+            head.header(b"content-length") or head.header(b"transfer-encoding")
+        )
+        if self._sink is not None:
+            self._sink.on_head(head)
+
+    def on_body(self, data: bytes) -> None:
+        if self._sink is not None:
+            self._sink.on_body(data)
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        sink, self._sink = self._sink, None
+        if sink is None:
+            return
+        if self._parser.should_keep_alive() and self.reusable:
+            self._pool.give_back(self)
+        elif self._transport is not None:
+            self._transport.close()
+        sink.on_end()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class _Gather:
+    """A sink that keeps the whole answer."""
+
+    def __init__(self, limit: int) -> None:
+        self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self._limit = limit
+        self._size = 0
+        self._head: ResponseHead | None = None
+        self._pieces: list[bytes] = []
+
+    def on_head(self, head: ResponseHead) -> None:
+        self._head = head
+
+    def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= self._limit:
+            self._pieces.append(data)
+
+    def on_flush(self) -> None:
+        if self._size > self._limit and not self.done.done():
+            self.done.set_exception(UpstreamLost("the engine's answer is too large"))
+
+    def on_end(self) -> None:
+        if self._head is None:
+            self.on_lost(UpstreamLost("the engine ended its answer before its head"))
+        elif not self.done.done():
+            body = b"".join(self._pieces)
+            self.done.set_result(Fetched(self._head.status, self._head.headers, body))
+
+    def on_lost(self, error: UpstreamLost) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class ConnectionPool:
+    """The connections to one child. Loop thread only."""
+
+    def __init__(self, host: str, port: int, key: str) -> None:
+        self.host = host
+        self.port = port
+        self._address = f"{host}:{port}"
+        self._key = key
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._closed = False
+
+    def head(
+        self,
+        method: str,
+        target: str,
+        headers: Headers = (),
+        *,
+        length: int = 0,
+        key: str | None = None,
+    ) -> bytes:
+        """The head of a request to this child. `target` is path and query, already encoded.
+
+        Raises ValueError when the target or a header would not stay on its line.
+        """
+        lines = [
+            f"{method} {target} HTTP/1.1\r\nHost: {self._address}\r\n"
+            f"Authorization: Bearer {self._key if key is None else key}\r\n"
+            f"Content-Length: {length}\r\n".encode("ascii")
+        ]
+        lines += [b"%b: %b\r\n" % header for header in headers]
+        text = b"".join(lines)
+        line_ends = {text.count(b"\n"), text.count(b"\r"), text.count(b"\r\n")}
+        if line_ends != {4 + len(headers)} or " " in target:
+            raise ValueError("a request head must stay on its lines")
+        return text + b"\r\n"
+
+    def take(self) -> Connection | None:
+        """An idle connection, or None: then `connect()`. Give back by ending the answer."""
+        oldest = asyncio.get_running_loop().time() - KEEP_IDLE_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle_since >= oldest and connection.reusable:
+                return connection
+            connection.abort()
+        return None
+
+    async def connect(self) -> Connection:
+        """A new connection. Raises UpstreamLost when the child does not take it in time."""
+        if self._closed:
+            raise UpstreamLost("the engine is stopping")
+        loop = asyncio.get_running_loop()
+        connection = Connection(self)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await loop.create_connection(lambda: connection, self.host, self.port)
+        except (OSError, TimeoutError) as error:
+            raise UpstreamLost(f"the engine does not take connections: {error}") from error
+        self._all.add(connection)
+        return connection
+
+    async def fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        timeout: float,  # noqa: ASYNC109 - a limit per call is the point
+        key: str | None = None,
+        limit: int = 16 << 20,
+    ) -> Fetched:
+        """Ask and wait for the whole answer, at most `limit` bytes within `timeout` seconds.
+
+        Raises UpstreamLost when there is no whole answer, TimeoutError when it takes too long.
+        Cancelling closes the connection.
+        """
+        headers = ((b"Content-Type", content_type.encode("latin-1")),) if body else ()
+        head = self.head(method, path, headers, length=len(body), key=key)
+        async with asyncio.timeout(timeout):
+            connection = await self.connect()
+            sink = _Gather(limit)
+            try:
+                connection.send(head, body, sink)
+                return await sink.done
+            finally:
+                connection.abort()
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose answer ended cleanly. Called by the connection itself."""
+        if self._closed:
+            connection.abort()
+            return
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone. Called by the connection itself."""
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close(self) -> None:
+        """Close every connection at once; running answers are lost. Idempotent."""
+        self._closed = True
+        self._idle.clear()
+        for connection in tuple(self._all):
+            connection.cut()
