@@ -1,0 +1,46 @@
+# Paddock, from a fresh clone to a running daemon (`make run`) or a full test run (`make test`).
+# Only a Python >= 3.11, git and make are needed; scripts/setup brings the rest.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := setup
+.PHONY: setup run test check bench lock docs clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml requirements/dev.txt scripts/setup
+	@scripts/setup $(VENV)
+	@touch $@
+
+run: setup
+	$(BIN)/paddock demo
+
+test: check
+	@scripts/test-packages
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet tests/unit/test_freshness.py
+
+bench: setup
+	$(BIN)/python -m bench
+
+# Names no package index, so that the files are the same wherever they are made.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+
+lock: setup
+	$(COMPILE) --extra embedded --extra demo --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) --all-extras --output-file requirements/dev.txt pyproject.toml
+
+docs: setup
+	$(BIN)/python scripts/docs.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
