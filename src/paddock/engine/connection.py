@@ -117,6 +117,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def leave(self, sink: Sink) -> None:
+        """Stop serving `sink`: close, unless its answer has ended and others may be using this."""
+        if self._sink is sink:
+            self.abort()
+
     def cut(self) -> None:
         """Close now; the sink hears that its answer is lost. Idempotent."""
         self._fail("the engine was stopped before its answer ended")
@@ -226,11 +231,12 @@ class Fetched:
     body: bytes
 
 
-class _Gather:
-    """A sink that keeps the whole answer."""
+class Gather:
+    """A sink that keeps the whole answer, at most `limit` bytes of it."""
 
     def __init__(self, limit: int) -> None:
         self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        """The answer, or UpstreamLost."""
         self._limit = limit
         self._size = 0
         self._head: ResponseHead | None = None
@@ -245,8 +251,8 @@ class _Gather:
             self._pieces.append(data)
 
     def on_flush(self) -> None:
-        if self._size > self._limit and not self.done.done():
-            self.done.set_exception(UpstreamLost("the engine's answer is too large"))
+        if self._size > self._limit:
+            self.on_lost(UpstreamLost("the engine's answer is too large"))
 
     def on_end(self) -> None:
         if self._head is None:
@@ -341,12 +347,12 @@ class ConnectionPool:
         head = self.head(method, path, headers, length=len(body), key=key)
         async with asyncio.timeout(timeout):
             connection = await self.connect()
-            sink = _Gather(limit)
+            sink = Gather(limit)
             try:
                 connection.send(head, body, sink)
                 return await sink.done
             finally:
-                connection.abort()
+                connection.leave(sink)
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose answer ended cleanly. Called by the connection itself."""

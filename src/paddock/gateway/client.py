@@ -1,0 +1,73 @@
+"""A client's connection to a door: aiohttp's, with its gaps closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+HEAD_SECONDS = 10.0
+"""A connection must have sent its first request's head by then."""
+
+KEEP_ALIVE_SECONDS = 75.0
+"""A connection may idle this long between requests."""
+
+
+class Throttled(Protocol):
+    """Whoever writes straight to a client's transport and wants to know when to hold back."""
+
+    def hold(self) -> None:
+        """The client reads slower than we write: stop."""
+
+    def go_on(self) -> None:
+        """The client caught up."""
+
+
+class DoorProtocol(RequestHandler):
+    """One client's connection: aiohttp's, with a limit on the first head and a word on pressure."""
+
+    __slots__ = ("_head_timer", "writer")
+
+    def __init__(self, manager: web.Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self.writer: Throttled | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._head_timer = self._loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._request_count == 0:
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.writer is not None:
+            self.writer.hold()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.writer is not None:
+            self.writer.go_on()
+
+
+class DoorServer(web.Server):
+    """aiohttp's server, making our protocol."""
+
+    def __call__(self) -> RequestHandler:
+        return DoorProtocol(self, loop=self._loop, **self._kwargs)
+
+    def _make_request(self, *parts: Any) -> web.BaseRequest:
+        message, payload, protocol, writer, task = parts
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=0
+        )

@@ -1,0 +1,119 @@
+"""What every door does before a request reaches its endpoint, and aiohttp's gaps closed.
+
+A door is an aiohttp low-level server with our own route table (docs/decisions/0002): Host and
+Origin are checked, a key is asked for unless the matched route says it is public, every error gets
+its shape, and a connection that does not send its head in time is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from typing import Protocol
+
+from aiohttp import StreamReader, web
+
+from paddock.errors import PaddockError, RequestTooLarge, RequestTooSlow
+from paddock.gateway import problems
+from paddock.gateway.client import KEEP_ALIVE_SECONDS, DoorServer
+from paddock.gateway.routes import Call, RouteTable
+from paddock.units import format_bytes
+
+log = logging.getLogger(__name__)
+
+HEAD_BYTES = 32 << 10
+"""All headers of a request together, and any one line of them."""
+
+HEADER_COUNT = 128
+BODY_PAUSE_SECONDS = 30.0
+
+
+class Gate(Protocol):
+    """Who may come in. Built in `daemon/compose.py` from the door's configuration."""
+
+    def check_place(self, request: web.BaseRequest) -> None:
+        """The Host and Origin a request came by. Raises Forbidden."""
+
+    def check_key(self, request: web.BaseRequest) -> str:
+        """The caller's public name. Raises Unauthenticated."""
+
+
+class Door:
+    """Answers the requests of one listening port."""
+
+    def __init__(self, name: str, routes: RouteTable, gate: Gate) -> None:
+        self.name = name
+        self.routes = routes
+        self._gate = gate
+
+    def server(self) -> DoorServer:
+        """The aiohttp server to bind to a port."""
+        return DoorServer(
+            self.answer,
+            handler_cancellation=True,  # a client that leaves cancels its request, always
+            access_log=None,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            max_line_size=HEAD_BYTES,
+            max_field_size=HEAD_BYTES,
+            max_headers=HEADER_COUNT,
+        )
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; every error becomes a response in the dialect of its path."""
+        call = Call(request, _request_id(request))
+        try:
+            return await self._pass(call)
+        except PaddockError as error:
+            return problems.response(error, call.request.path, call.id)
+        except ConnectionError:
+            raise  # the client is gone: aiohttp ends the connection
+        except Exception:
+            log.exception("request %s %s failed", call.id, request.path)
+            return problems.response(problems.Internal(), call.request.path, call.id)
+
+    async def _pass(self, call: Call) -> web.StreamResponse:
+        request = call.request
+        self._gate.check_place(request)
+        _check_head_size(request)
+        route, call.rest = self.routes.find(request.method, request.rel_url.raw_path)
+        call.client = request.remote or "" if route.public else self._gate.check_key(request)
+        return await route.endpoint(call)
+
+
+def _request_id(request: web.BaseRequest) -> str:
+    given = request.headers.get("X-Request-Id", "")
+    if 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").isalnum():
+        return given
+    return secrets.token_hex(8)
+
+
+def _check_head_size(request: web.BaseRequest) -> None:
+    headers = request.raw_headers
+    if len(headers) > 24 and sum(len(k) + len(v) + 4 for k, v in headers) > HEAD_BYTES:
+        raise problems.HeadTooLarge
+
+
+async def sent_body(request: web.BaseRequest, limit: int) -> bytes:
+    """The request's whole body, at most `limit` bytes after decompression.
+
+    Raises RequestTooLarge, and RequestTooSlow when nothing arrives for 30 s.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await _next_piece(request.content):
+        size += len(piece)
+        if size > limit:
+            raise RequestTooLarge(f"the request body is larger than {format_bytes(limit)}")
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _next_piece(content: StreamReader) -> bytes:
+    if content.is_eof():  # all of it is here already: the usual case needs no timer
+        return await content.readany()
+    try:
+        async with asyncio.timeout(BODY_PAUSE_SECONDS):
+            return await content.readany()
+    except TimeoutError:
+        raise RequestTooSlow("the request body stopped arriving") from None

@@ -1,0 +1,53 @@
+"""Find one short text field in a multipart/form-data body, without taking the body apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from paddock.errors import InvalidRequest
+
+_BOUNDARY = re.compile(r'boundary=(?:"([^"\r\n]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
+_FIELD_NAME = re.compile(rb'(?:^|[\s;])name="?([^";\r\n]*)"?', re.IGNORECASE)
+
+MAX_FIELDS = 1000
+MAX_VALUE = 1024
+
+
+def boundary_of(content_type: str) -> bytes:
+    """The boundary of a multipart Content-Type. Raises InvalidRequest when there is none."""
+    found = _BOUNDARY.search(content_type)
+    if found is None:
+        raise InvalidRequest("the multipart request names no boundary in its Content-Type")
+    return (found[1] or found[2]).encode("latin-1", "replace")
+
+
+def text_field(body: bytes, boundary: bytes, name: str) -> str | None:
+    """The value of the first field called `name`, or None.
+
+    Raises InvalidRequest when the value is longer than 1 KiB or is not UTF-8.
+    """
+    wanted = name.encode()
+    for head, start, end in _parts(body, b"--" + boundary):
+        found = _FIELD_NAME.search(head)
+        if found is None or found[1] != wanted:
+            continue
+        if end - start > MAX_VALUE:
+            raise InvalidRequest(f"the form field {name!r} is too long", param=name)
+        try:
+            return body[start:end].decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"the form field {name!r} is not UTF-8", param=name) from None
+    return None
+
+
+def _parts(body: bytes, delimiter: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Each part's head, and where its content starts and ends."""
+    position = body.find(delimiter)
+    for _ in range(MAX_FIELDS):
+        following = body.find(b"\r\n" + delimiter, position)
+        head_end = body.find(b"\r\n\r\n", position, following)
+        if position < 0 or following < 0 or head_end < 0:
+            return
+        yield body[position + len(delimiter) : head_end], head_end + 4, following
+        position = following + 2

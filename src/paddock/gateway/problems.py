@@ -1,0 +1,196 @@
+"""Every error's HTTP shape, made here and nowhere else: the status, the headers and the body.
+
+OpenAI's envelope is the common one, with `hint` added; Anthropic's routes get Anthropic's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from paddock import errors
+from paddock.errors import FailureKind, InstanceFailed, PaddockError
+
+
+class NoRoute(PaddockError):
+    """No endpoint answers this method and path. `methods` are those the path does answer."""
+
+    def __init__(self, method: str, path: str, methods: tuple[str, ...]) -> None:
+        known = f"; it answers {', '.join(methods)}" if methods else ""
+        super().__init__(
+            f"{method} {path} is not an endpoint of this door{known}",
+            hint="GET / lists what is here",
+        )
+        self.methods = methods
+
+
+class HeadTooLarge(PaddockError):
+    """The request's headers pass the limit."""
+
+    def __init__(self) -> None:
+        super().__init__("the request headers are larger than 32 KiB")
+
+
+class Internal(PaddockError):
+    """A bug of ours. The log has the details under the request id; the client gets only that."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an error inside Paddock", hint="its log tells more, under this request id"
+        )
+
+
+class Upstream(PaddockError):
+    """The engine refused the request: its own status and error object, passed on."""
+
+    def __init__(self, status: int, error: Mapping[str, Any]) -> None:
+        super().__init__(str(error.get("message", "the engine refused the request")))
+        self.status = status
+        self.error = dict(error)
+
+
+def engine_refusal(status: int, body: bytes) -> Upstream:
+    """The error in an engine's answer, whatever its form."""
+    try:
+        told = json.loads(body)
+        error = told["error"] if isinstance(told["error"], dict) else {"message": told["error"]}
+    except (ValueError, KeyError, TypeError):
+        error = {"message": body[:500].decode("utf-8", "replace") or "the engine gave no reason"}
+    return Upstream(status, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one class of error looks from outside."""
+
+    status: int
+    type: str
+    code: str | None = None
+
+
+SHAPES: dict[type[PaddockError], Shape] = {
+    errors.UnknownModel: Shape(404, "invalid_request_error", "model_not_found"),
+    errors.EngineMissing: Shape(503, "server_error", "engine_missing"),
+    errors.ArgumentRefused: Shape(500, "server_error", "bad_flag"),
+    errors.InstanceFailed: Shape(503, "server_error"),
+    errors.UpstreamLost: Shape(502, "server_error", "engine_lost"),
+    errors.EngineError: Shape(500, "server_error"),
+    errors.QueueFull: Shape(503, "server_error", "queue_full"),
+    errors.WaitExpired: Shape(503, "server_error", "queue_timeout"),
+    errors.ModelGone: Shape(503, "server_error", "model_gone"),
+    errors.ShuttingDown: Shape(503, "server_error", "shutting_down"),
+    errors.InvalidRequest: Shape(400, "invalid_request_error", "invalid_request"),
+    errors.RequestTooLarge: Shape(413, "invalid_request_error", "request_too_large"),
+    errors.RequestTooSlow: Shape(408, "invalid_request_error", "request_timeout"),
+    errors.Unauthenticated: Shape(401, "authentication_error", "invalid_api_key"),
+    errors.Forbidden: Shape(403, "permission_error", "forbidden"),
+    NoRoute: Shape(404, "invalid_request_error", "unknown_url"),
+    HeadTooLarge: Shape(431, "invalid_request_error", "headers_too_large"),
+    Internal: Shape(500, "server_error", "internal_error"),
+    PaddockError: Shape(500, "server_error"),
+}
+
+LASTING_FAILURES = frozenset(
+    {
+        FailureKind.BAD_FLAG,
+        FailureKind.FILE_CORRUPT,
+        FailureKind.UNSUPPORTED_ARCHITECTURE,
+        FailureKind.NOT_EXECUTABLE,
+    }
+)
+"""Failures that the same request will meet again: 500, so that no client retries by itself."""
+
+ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+def shape_of(error: PaddockError) -> Shape:
+    """The shape of the nearest class that has one."""
+    if isinstance(error, InstanceFailed):
+        status = 500 if error.kind in LASTING_FAILURES else 503
+        return Shape(status, "server_error", str(error.kind))
+    if isinstance(error, NoRoute) and error.methods:
+        return Shape(405, "invalid_request_error", "method_not_allowed")
+    if isinstance(error, Upstream):
+        return Shape(error.status, str(error.error.get("type", "server_error")))
+    return next(SHAPES[kind] for kind in type(error).__mro__ if kind in SHAPES)
+
+
+def error_object(error: PaddockError) -> dict[str, Any]:
+    """The OpenAI error object: message, type, param, code, and our hint and the child's output."""
+    shape = shape_of(error)
+    if isinstance(error, Upstream):
+        return error.error
+    told: dict[str, Any] = {
+        "message": error.message,
+        "type": shape.type,
+        "param": getattr(error, "param", None) or None,
+        "code": shape.code,
+    }
+    if isinstance(error, errors.UnknownModel):
+        told["param"] = "model"
+    if error.hint:
+        told["hint"] = error.hint
+    if isinstance(error, InstanceFailed) and error.output:
+        told["output"] = list(error.output)
+    return told
+
+
+def anthropic_object(error: PaddockError) -> dict[str, Any]:
+    """Anthropic's error object, for its routes."""
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    kind = ANTHROPIC_TYPES.get(shape_of(error).status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": message}}
+
+
+def is_anthropic(path: str) -> bool:
+    """Whether a path speaks Anthropic's dialect."""
+    return path.startswith("/v1/messages")
+
+
+def body_of(error: PaddockError, path: str) -> dict[str, Any]:
+    """The JSON body for an error on `path`."""
+    return anthropic_object(error) if is_anthropic(path) else {"error": error_object(error)}
+
+
+def stream_frame(error: PaddockError, path: str) -> bytes:
+    """The SSE event that ends a broken stream in the dialect of `path`."""
+    data = json.dumps(body_of(error, path), ensure_ascii=False).encode()
+    name = b"event: error\n" if is_anthropic(path) or path == "/v1/responses" else b""
+    return b"%bdata: %b\n\n" % (name, data)
+
+
+def headers_of(error: PaddockError, request_id: str) -> dict[str, str]:
+    """Response headers for an error: when to come back, and how to prove who one is."""
+    headers = {"X-Request-Id": request_id}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, NoRoute) and error.methods:
+        headers["Allow"] = ", ".join(error.methods)
+    if isinstance(error, errors.ShuttingDown):
+        headers["Connection"] = "close"
+    return headers
+
+
+def response(error: PaddockError, path: str, request_id: str) -> web.Response:
+    """The whole response for an error."""
+    return web.json_response(
+        body_of(error, path),
+        status=shape_of(error).status,
+        headers=headers_of(error, request_id),
+    )

@@ -1,0 +1,263 @@
+"""Moves an answer from a child to a client: bytes in, bytes out, no coroutine per chunk.
+
+The relay writes to the client's transport itself. It must do what a relay must: drop hop-by-hop
+headers, frame the body, hold the child back when the client reads slowly, keep a waiting client's
+stream alive, and end a broken stream with an error in the client's dialect, never as if it were
+whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from aiohttp import web
+
+from paddock.engine.connection import Connection, Headers, ResponseHead
+from paddock.errors import PaddockError, UpstreamLost
+from paddock.gateway import problems
+from paddock.gateway.client import DoorProtocol
+
+STALL_SECONDS = 60.0
+"""A client that reads nothing for so long is dropped, and its slot freed."""
+
+HOLD_BACK_LIMIT = 64 << 10
+"""An unfinished line longer than this is passed on as it comes."""
+
+NOT_PASSED_ON = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"server",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        # who may call us from a web page is our decision, not the child's
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+    }
+)
+
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class Relayed(web.StreamResponse):
+    """Tells aiohttp that the response is already on the wire."""
+
+    def __init__(self, status: int, *, keep_alive: bool) -> None:
+        super().__init__(status=status)
+        self._reusable = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        return self._reusable
+
+    async def prepare(self, request: web.BaseRequest) -> None:  # noqa: ARG002
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002
+        return None
+
+
+class Relay:
+    """Carries one answer to one client. A `Sink` for the child's connection."""
+
+    def __init__(self, request: web.BaseRequest, added: Headers) -> None:
+        if request.transport is None or not isinstance(request.protocol, DoorProtocol):
+            raise ConnectionResetError("the client left")
+        self._loop = asyncio.get_running_loop()
+        self._path = request.path
+        self._protocol = request.protocol
+        self._transport = request.transport
+        self._keep_alive = request.keep_alive and request.version >= (1, 1)
+        self._can_chunk = request.version >= (1, 1)
+        self.added = added
+        """Our own response headers, set before the head comes."""
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        """Ends when the answer is on the wire, or with UpstreamLost when nothing of it is."""
+        self.started = False
+        """Bytes have been written to the client."""
+        self._status = 0
+        self._connection: Connection | None = None
+        self._chunked = False
+        self._events = False
+        self._refusal: list[bytes] | None = None
+        self._refused_with = 0
+        self._out: list[bytes] = []
+        self._held = b""
+        self._stall: asyncio.TimerHandle | None = None
+
+    # --- for the endpoint
+
+    async def run(self, connection: Connection, head: bytes, body: bytes) -> Relayed:
+        """Send the request and return when its answer is on the wire.
+
+        Raises UpstreamLost when the child was lost before anything was written. Cancelling closes
+        the child's connection, which ends its generation.
+        """
+        self._connection = connection
+        self._protocol.writer = self
+        try:
+            connection.send(head, body, self)
+            await self.done
+        finally:
+            connection.leave(self)
+            self._release()
+        return self.relayed()
+
+    def relayed(self) -> Relayed:
+        """What the endpoint returns once the relay wrote the response."""
+        return Relayed(self._status, keep_alive=self._keep_alive)
+
+    def open_events(self) -> None:
+        """Begin an event stream before the child answers, for a client that has waited long."""
+        self._events = True
+        self._begin(200, ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-cache")))
+        self.flush()
+
+    def comment(self, text: bytes) -> None:
+        """Write an SSE comment: clients skip it, but see that the stream lives."""
+        self._put(b": %b\n\n" % text)
+        self.flush()
+
+    def fail(self, error: PaddockError) -> None:
+        """End a stream that has begun with an error event in its dialect."""
+        if self._events:
+            self._held = b""
+            self._put(b"\n" + problems.stream_frame(error, self._path))
+            self._finish()
+        else:  # nothing in the body can tell; a connection cut short does
+            self.flush()
+            self._keep_alive = False
+            self._transport.abort()
+            self._complete()
+
+    # --- Sink
+
+    def on_head(self, head: ResponseHead) -> None:
+        if self.started:  # the stream was opened early
+            self._refusal = None if head.status == 200 else []
+            self._refused_with = head.status
+            return
+        self._events = head.header(b"content-type").startswith(b"text/event-stream")
+        listed = {
+            name.strip().lower() for name in head.header(b"connection").split(b",") if name.strip()
+        }
+        passed = tuple(
+            (name, value)
+            for name, value in head.headers
+            if (lower := name.lower()) not in NOT_PASSED_ON and lower not in listed
+        )
+        self._begin(head.status, passed, head.header(b"content-length"))
+
+    def on_body(self, data: bytes) -> None:
+        if self._refusal is not None:
+            self._refusal.append(data)
+        elif self._events:
+            self._put_lines(data)
+        else:
+            self._put(data)
+
+    def on_flush(self) -> None:
+        self.flush()
+
+    def on_end(self) -> None:
+        if self._refusal is not None:
+            refusal = problems.engine_refusal(self._refused_with, b"".join(self._refusal))
+            self.fail(refusal)
+            return
+        if self._held:
+            self._put(self._held)
+            self._held = b""
+        self._finish()
+
+    def on_lost(self, error: UpstreamLost) -> None:
+        if self.done.done():
+            return
+        if self.started:
+            error.started = True
+            self.fail(error)
+        else:
+            self._out.clear()
+            self.done.set_exception(error)
+
+    # --- Throttled
+
+    def hold(self) -> None:
+        if self._connection is not None:
+            self._connection.pause()
+        if self._stall is None:
+            self._stall = self._loop.call_later(STALL_SECONDS, self._transport.abort)
+
+    def go_on(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        if self._connection is not None:
+            self._connection.resume()
+
+    # --- writing
+
+    def _begin(self, status: int, headers: Headers, length: bytes = b"") -> None:
+        self._status = status
+        lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Unknown"))]
+        lines += [b"%b: %b\r\n" % header for header in (*headers, *self.added)]
+        if length:
+            lines.append(b"Content-Length: %b\r\n" % length)
+        elif status not in {204, 304}:
+            self._chunked = self._can_chunk
+            self._keep_alive = self._keep_alive and self._chunked
+            lines += [b"Transfer-Encoding: chunked\r\n"] if self._chunked else []
+        if not self._keep_alive:
+            lines.append(b"Connection: close\r\n")
+        lines.append(b"\r\n")
+        self._out.append(b"".join(lines))
+
+    def _put(self, data: bytes) -> None:
+        if self._chunked:
+            self._out += (b"%x\r\n" % len(data), data, b"\r\n")
+        else:
+            self._out.append(data)
+
+    def _put_lines(self, data: bytes) -> None:
+        """Pass on whole lines only, so that an error event can follow at any moment."""
+        data = self._held + data
+        end = data.rfind(b"\n") + 1
+        if len(data) - end > HOLD_BACK_LIMIT:
+            end = len(data)
+        self._held = data[end:]
+        if end:
+            self._put(data[:end])
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        if not self._out:
+            return
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        self.started = True
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _finish(self) -> None:
+        if self._chunked:
+            self._out.append(b"0\r\n\r\n")
+        self.flush()
+        self._complete()
+
+    def _complete(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def _release(self) -> None:
+        self._protocol.writer = None
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
