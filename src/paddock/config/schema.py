@@ -2,26 +2,98 @@
 
 Keys are camelCase in YAML and snake_case here. Unknown keys are errors. Durations are seconds, or
 text like `5m`. The JSON schema (`paddock config schema`) and `docs/reference/config.md` are made
-from this file: a field's description is its documentation.
+from this file: a field's description is its documentation, its example is shown in errors.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from paddock.units import parse_duration
 
+
+def _duration(value: object) -> float:
+    if not isinstance(value, str | int | float):
+        raise ValueError("expected a duration: seconds, or text like 30s, 5m or 1h30m")  # noqa: TRY004
+    return parse_duration(value)
+
+
+def _list_of_one(value: object) -> object:
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    """`~` and relative paths made absolute, when the caller says what they are relative to."""
+    text, places = str(path), info.context or {}
+    if "\0" in text:
+        raise ValueError("a path cannot hold a NUL character")
+    if text == "~" or text.startswith("~/"):
+        return Path(places.get("home", Path.home()), *path.parts[1:])
+    return Path(places.get("folder", ""), path)
+
+
+def _resolved_program(path: Path, info: ValidationInfo) -> Path:
+    """Like a folder, but a bare name is looked up on PATH later."""
+    return path if len(path.parts) == 1 and str(path) != "~" else _resolved(path, info)
+
+
+def _not_empty(value: object) -> object:
+    if value == "":
+        raise ValueError("expected a path, but it is empty")
+    return value
+
+
 Seconds = Annotated[
     float,
-    BeforeValidator(parse_duration, json_schema_input_type=float | str),
+    BeforeValidator(_duration, json_schema_input_type=float | str),
+    Field(examples=["5m"]),
 ]
 """A duration: seconds, or text like `30s`, `5m`, `1h30m`."""
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, Field(ge=0, le=65535, examples=[8090])]
+
+Folder = Annotated[
+    Path,
+    BeforeValidator(_not_empty, json_schema_input_type=Path),
+    AfterValidator(_resolved),
+    Field(examples=["/models"]),
+]
+"""A folder: absolute, `~/...`, or relative to the config file's folder."""
+
+Folders = Annotated[
+    list[Folder],
+    BeforeValidator(_list_of_one, json_schema_input_type=Folder | list[Folder]),
+    Field(examples=["/models"]),
+]
+
+Program = Annotated[
+    Path,
+    BeforeValidator(_not_empty, json_schema_input_type=Path),
+    AfterValidator(_resolved_program),
+    Field(examples=["/usr/bin/llama-server"]),
+]
+"""A program: a name to look up on PATH, or a path as for a folder."""
+
+
+def _takes_null(field: FieldInfo) -> bool:
+    return field.default is not None and type(None) in get_args(field.annotation)
+
+
+LogLevel = Literal["debug", "info", "warn", "error"]
 
 
 class Section(BaseModel):
@@ -35,11 +107,24 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_the_default(cls, values: Any) -> Any:
+        """A key with nothing after it says nothing, except where null has a meaning of its own."""
+        if not isinstance(values, dict):
+            return {} if values is None else values
+        fields = {field.alias: field for field in cls.model_fields.values()}
+        return {
+            key: value
+            for key, value in values.items()
+            if value is not None or key not in fields or _takes_null(fields[key])
+        }
+
 
 class EngineEntry(Section):
     """A way to run models. Without `llamaServer` it is the embedded engine."""
 
-    llama_server: Path | None = None
+    llama_server: Program | None = None
     """The llama-server program: a path, or a name to look up on PATH."""
     env: dict[str, str] = {}
     """Environment variables for this engine's children, such as GGML_VK_VISIBLE_DEVICES."""
@@ -110,9 +195,9 @@ class ModelEntry(Section):
 class Config(Section):
     """Everything the owner can say."""
 
-    models_dir: list[Path] = []
+    models_dir: Folders = []
     """Folder, or list of folders, watched with all below; every GGUF in it is a model."""
-    state_dir: Path = Path()
+    state_dir: Folder = Path()
     """Where Paddock keeps what it must remember. Default: $STATE_DIRECTORY, else the XDG folder."""
     default_model_args: str = "--no-webui"
     """Engine flags for discovered models. Placement is the engine's choice unless given here."""
@@ -138,10 +223,13 @@ class Config(Section):
     """Seconds between asking a child to end and killing it."""
     rescan_interval: Annotated[Seconds, Field(ge=1)] = 30
     """Seconds between full looks at the models folders (network file systems tell no changes)."""
+    log_level: LogLevel = "info"
+    """How much the daemon says on stderr."""
     engines: dict[str, EngineEntry] = {}
-    """Named engines. Default: llama-server on PATH, else the embedded engine."""
+    """Named engines, besides `llama-server` (the one on PATH) and `embedded`."""
     engine: str | None = None
-    """Default engine, by name. Default: the first of `engines`."""
+    """Default engine, by name. Default: the first of `engines`; without any, llama-server on PATH,
+    else the embedded engine."""
     listen: Listen = Listen()
     """Which doors are open, and where."""
     api_keys: list[SecretStr] = []

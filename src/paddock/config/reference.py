@@ -1,0 +1,107 @@
+"""`docs/reference/config.md`, made from the schema, so that it cannot say something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from paddock.config.document import Place
+from paddock.config.outline import as_yaml, known_keys, resolve, schema_at
+
+_INTRODUCTION = """\
+# The configuration file
+
+<!-- Made from src/paddock/config/schema.py by `make docs`. -->
+
+One YAML 1.2 file, and every key is optional. Paddock reads the first of these:
+
+1. `--config FILE`
+2. `$PADDOCK_CONFIG`
+3. `$XDG_CONFIG_HOME/paddock/config.yaml` (`~/.config/paddock/config.yaml`)
+4. `/etc/paddock/config.yaml`
+
+Without any of them, the defaults below hold. A key given in the environment wins over the file,
+and an option of `paddock serve` wins over both:
+
+| environment | key | |
+| --- | --- | --- |
+| `PADDOCK_MODELS_DIR` | `modelsDir` | several folders are separated by `:` |
+| `PADDOCK_LOG_LEVEL` | `logLevel` | |
+| `STATE_DIRECTORY`, `XDG_STATE_HOME` | `stateDir` | only when the file has no `stateDir` |
+| `XDG_DATA_HOME` | `modelsDir` | `paddock/models` in it, when nothing else is said |
+
+Relative paths start at the config file's folder, and `~` is the user's home. Durations are seconds,
+or text like `30s`, `5m`, `1h30m`. Unknown keys are errors. `paddock config check` tells everything
+that is wrong at once, `paddock config show` prints what is in force, and `paddock config schema`
+prints the [JSON schema](config.schema.json): editors with a YAML language server use it after a
+first line of `# yaml-language-server: $schema=config.schema.json`.
+"""
+
+
+def markdown() -> str:
+    """`docs/reference/config.md`."""
+    return "\n".join([_INTRODUCTION, *_section("Top level", ())])
+
+
+def _section(title: str, place: Place) -> Iterator[str]:
+    """A table of the keys at `place`, then a section for each that is a mapping itself."""
+    deeper: list[tuple[str, Place]] = []
+    yield f"## {title}\n"
+    if place and (told := schema_at(place).get("description")):
+        yield f"{_one_line(told)}\n"
+    yield "| key | type | default | |"
+    yield "| --- | --- | --- | --- |"
+    for key in known_keys(place):
+        node = schema_at((*place, key))
+        told = _told(place, key)
+        yield f"| `{key}` | {_type(node)} | {_default(node)} | {told} |"
+        deeper += _mappings_below((*place, key))
+    yield ""
+    for heading, below in deeper:
+        yield from _section(heading, below)
+
+
+def _told(place: Place, key: str) -> str:
+    """What the schema says about `key` of the mapping at `place`, on one line."""
+    raw = schema_at(place)["properties"][key]
+    return _one_line(raw.get("description") or resolve(raw).get("description", ""))
+
+
+def _mappings_below(place: Place) -> Iterator[tuple[str, Place]]:
+    if known_keys(place):
+        yield f"`{'.'.join(map(str, place))}`", place
+    elif known_keys((*place, "NAME")):
+        yield f"`{'.'.join(map(str, place))}.NAME`", (*place, "NAME")
+
+
+def _type(node: dict[str, Any]) -> str:
+    if "enum" in node:
+        return " or ".join(f"`{value}`" for value in node["enum"])
+    if "anyOf" in node:
+        return " or ".join(dict.fromkeys(_type(resolve(choice)) for choice in node["anyOf"]))
+    if node.get("type") == "array":
+        of = _type(resolve(node["items"]))
+        return f"list of {'paths' if of == 'path' else of}"
+    return {
+        "path": "path",
+        "password": "text",
+    }.get(node.get("format", ""), _TYPE_WORDS.get(node.get("type", ""), ""))
+
+
+_TYPE_WORDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "mapping",
+}
+
+
+def _default(node: dict[str, Any]) -> str:
+    if node.get("type") == "object" or node.get("default") in (None, "", [], {}, "."):
+        return ""
+    return f"`{as_yaml(node['default'])}`"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,51 @@
+"""Prints the configuration in force, as a config file would say it. Secrets stay hidden."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from paddock.config.schema import Config
+
+MASK = "**********"
+_SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+
+
+def as_values(config: Config) -> dict[str, Any]:
+    """`config` as plain JSON values, keys as the owner writes them.
+
+    Masked: `apiKeys`, and environment variables whose names sound secret. What an entry of `models`
+    or `engines` does not say is left out.
+    """
+    values = config.model_dump(mode="json", by_alias=True)
+    said = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    values |= {key: said[key] for key in ("models", "engines") if key in said}
+    for entry in (*values["engines"].values(), *values["models"].values()):
+        if "env" in entry:
+            entry["env"] = _masked(entry["env"])
+    return values
+
+
+def as_yaml_text(config: Config) -> str:
+    """`as_values` as YAML."""
+    writer: Any = YAML(typ="safe", pure=True)  # its attributes are typed as None
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False
+    text = StringIO()
+    writer.dump(as_values(config), text)
+    return text.getvalue()
+
+
+def _masked(env: dict[str, str] | list[str]) -> dict[str, str] | list[str]:
+    """An engine's variables, or a model's NAME=value settings."""
+    if isinstance(env, dict):
+        return {name: MASK if _SECRET_NAME.search(name) else env[name] for name in env}
+    return [_masked_setting(setting) for setting in env]
+
+
+def _masked_setting(setting: str) -> str:
+    name, equals, _ = setting.partition("=")
+    return f"{name}={MASK}" if equals and _SECRET_NAME.search(name) else setting
