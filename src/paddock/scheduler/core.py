@@ -1,0 +1,310 @@
+"""The scheduler's core: messages in, decisions carried out, and not one await in between.
+
+Every message is a method that changes the state and then settles: what `decide` finds is carried
+out until it finds nothing. Only starts and stops take time; they run as tasks of their own, and
+their ends are messages again. Loop thread only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any, Generic
+
+from paddock.errors import EngineError, InstanceFailed, PaddockError
+from paddock.events import InstanceState
+from paddock.library.model import Model
+from paddock.scheduler import refusals
+from paddock.scheduler.contract import InstanceT, Launcher
+from paddock.scheduler.decide import (
+    Action,
+    Expire,
+    Grant,
+    Resume,
+    Start,
+    Stop,
+    Yield,
+    decide,
+    next_wake,
+)
+from paddock.scheduler.lease import Lease
+from paddock.scheduler.limits import Limits
+from paddock.scheduler.queue import Waiter
+from paddock.scheduler.state import Leaving, Resident, State
+from paddock.tasks import cancel_and_wait, spawn
+
+log = logging.getLogger(__name__)
+
+SHORTEST_TIMER = 0.001
+"""Seconds. A timer may fire a little early by our clock: this keeps it from spinning till then."""
+
+
+class Core(Generic[InstanceT]):
+    """Owns the state, and is the only one to change it."""
+
+    def __init__(
+        self,
+        launcher: Launcher[InstanceT],
+        limits: Limits,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.state = State(limits)
+        self.clock = clock
+        self._launcher = launcher
+        self._jitter = jitter
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+
+    # --- messages from requests ----------------------------------------------------------------
+
+    def take(self, model: Model, client: str) -> Lease[InstanceT] | None:
+        """A free slot, if there is one. Nobody waits then: settling leaves no slot unused."""
+        resident = self.state.current(model)
+        return self._give(resident, client) if resident is not None and resident.free else None
+
+    def arrive(self, model: Model, client: str) -> Waiter:
+        """A request that must wait. Raises what can be known at once."""
+        self._refuse(model)
+        self._renew(model)
+        future = asyncio.get_running_loop().create_future()
+        waiter = Waiter(model.id, client, self.clock(), future)
+        self.state.queue.add(waiter, model)
+        self._settle()
+        return waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """A request was cancelled while it waited, or in the moment after."""
+        future = waiter.future
+        self.state.queue.remove(waiter)
+        if future.done() and not future.cancelled() and future.exception() is None:
+            future.result().release()
+        self._settle()
+
+    def _released(self, resident: Resident, lease: Lease[Any]) -> None:
+        resident.leases.discard(lease)
+        resident.idle_since = self.clock()
+        self._settle()
+
+    # --- messages from the owner and the library -----------------------------------------------
+
+    def pardon(self, model: Model) -> None:
+        """Let `model` start again though it failed."""
+        self.state.failures.forget(model.id)
+
+    def unload(self, model_ids: Collection[str], drain: float) -> tuple[Resident, ...]:
+        """Let these models leave; gives the instances that are on their way now."""
+        cut_at = self.clock() + drain
+        leaving = tuple(r for r in self.state.residents if r.model.id in model_ids)
+        for resident in leaving:
+            resident.leave(Leaving.UNLOADED, cut_at)
+        for model_id in model_ids:
+            self._fail_line(model_id, partial(refusals.unloaded, model_id))
+        self._settle()
+        return leaving
+
+    def change(self, removed: Iterable[str], replaced: Iterable[Model]) -> None:
+        """The library changed."""
+        for model_id in removed:
+            self.state.failures.forget(model_id)
+            for resident in self.state.of(model_id):
+                resident.leave(Leaving.REMOVED)
+            self._fail_line(model_id, partial(refusals.removed, model_id))
+        for model in replaced:
+            self.state.failures.forget(model.id)
+            self._renew(model)
+        self._settle()
+
+    def close(self, drain: float) -> tuple[Resident, ...]:
+        """Take no new work; gives the instances that are on their way out."""
+        self.state.closing = True
+        cut_at = self.clock() + drain
+        for model_id in tuple(self.state.queue.lines):
+            self._fail_line(model_id, refusals.shutting_down)
+        for resident in self.state.residents:
+            resident.leave(Leaving.SHUTDOWN, cut_at)
+        self._settle()
+        return tuple(self.state.residents)
+
+    def end(self) -> None:
+        """Nothing runs any more, and nothing will."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- messages from instances and time ------------------------------------------------------
+
+    def _started(self, resident: Resident, task: asyncio.Task[EngineError | None]) -> None:
+        if resident.state is not InstanceState.STARTING:
+            return
+        error = _outcome(resident.model, task)
+        if error is not None:
+            resident.leave(Leaving.FAILED)
+            self._start_failed(resident.model, error)
+        else:
+            resident.becomes_ready(self.clock())
+            resident.instance.exited.add_done_callback(partial(self._exited, resident))
+        self._settle()
+
+    def _exited(self, resident: Resident, exited: asyncio.Future[InstanceFailed | None]) -> None:
+        """A child ended. That is news only when nobody has asked it to."""
+        if not resident.ready:
+            return
+        error = None if exited.cancelled() else exited.result()
+        error = error or refusals.ended_by_itself(resident.model)
+        now = self.clock()
+        history = self.state.failures.record(resident.model, error, now, self._jitter())
+        resident.leave(Leaving.FAILED, cut_at=now)
+        if history.final:
+            self._fail_line(resident.model.id, partial(history.answer, now))
+        self._settle()
+
+    def _stopped(self, resident: Resident, _: asyncio.Task[None]) -> None:
+        self.state.residents.remove(resident)
+        resident.gone.set_result(None)
+        self._settle()
+
+    def _tick(self) -> None:
+        self._timer, self._timer_at = None, float("inf")
+        self._settle()
+
+    # --- what messages have in common ----------------------------------------------------------
+
+    def _refuse(self, model: Model) -> None:
+        """Raise the error of a request that has nothing to wait for."""
+        state, now = self.state, self.clock()
+        if state.closing:
+            raise refusals.shutting_down()
+        if not state.current(model) and (history := state.failures.blocking(model, now)):
+            raise history.answer(now)
+        if len(state.queue) >= state.limits.max_queue:
+            raise refusals.queue_full(state.limits)
+
+    def _renew(self, model: Model) -> None:
+        """From now on `model` is what its id means."""
+        for resident in self.state.of(model.id):
+            if resident.model.fingerprint != model.fingerprint:
+                resident.leave(Leaving.REPLACED)
+        if (line := self.state.queue.lines.get(model.id)) is not None:
+            line.model = model
+
+    def _start_failed(self, model: Model, error: EngineError) -> None:
+        """All who wait for the start get its error; only what a child did counts for the next."""
+        if not isinstance(error, InstanceFailed):
+            self._fail_line(model.id, partial(refusals.again, error))
+            return
+        now = self.clock()
+        history = self.state.failures.record(model, error, now, self._jitter())
+        self._fail_line(model.id, partial(history.answer, now))
+
+    def _fail_line(self, model_id: str, error: Callable[[], PaddockError]) -> None:
+        """Fail all who wait for a model, each with an error of its own."""
+        for waiter in self.state.queue.line(model_id):
+            self._fail(waiter, error())
+
+    def _fail(self, waiter: Waiter, error: PaddockError) -> None:
+        self.state.queue.remove(waiter)
+        if not waiter.future.done():
+            waiter.future.set_exception(error)
+
+    def _settle(self) -> None:
+        """Carry out decisions until there are none, and come back when time brings new ones."""
+        now = self.clock()
+        while actions := decide(self.state, now):
+            for action in actions:
+                self._carry_out(action, now)
+        self._wake_at(next_wake(self.state, now), now)
+
+    def _wake_at(self, due: float | None, now: float) -> None:
+        """Tick at `due`. An earlier tick is kept: it costs less than setting a timer each time."""
+        if due is None or due >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(due - now, SHORTEST_TIMER)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+        self._timer_at = due
+
+    # --- actions -------------------------------------------------------------------------------
+
+    def _carry_out(self, action: Action, now: float) -> None:
+        match action:
+            case Grant(waiter, resident):
+                self._grant(waiter, resident, now)
+            case Expire(waiter):
+                self._fail(waiter, refusals.wait_expired(waiter.model_id, self.state.limits))
+            case Start(model):
+                self._start(model, now)
+            case Stop(resident, reason):
+                self._stop(resident, reason)
+            case Yield(resident):
+                self._yield(resident, now)
+            case Resume(resident):
+                resident.leaving = None
+
+    def _grant(self, waiter: Waiter, resident: Resident, now: float) -> None:
+        line = self.state.queue.lines[waiter.model_id]
+        self.state.queue.remove(waiter)
+        if waiter.future.done():  # cancelled a moment ago; its `leave` is on the way
+            return
+        line.served(waiter.client)
+        waited = now - waiter.since
+        loading = resident.ready_at - max(waiter.since, resident.started_at)
+        loading = min(max(loading, 0.0), waited)
+        lease = self._give(resident, waiter.client, queued=waited - loading, loading=loading)
+        waiter.future.set_result(lease)
+
+    def _give(self, resident: Resident, client: str, **waits: float) -> Lease[Any]:
+        release = partial(self._released, resident)
+        lease: Lease[Any] = Lease(resident.instance, client, release, **waits)
+        resident.leases.add(lease)
+        return lease
+
+    def _start(self, model: Model, now: float) -> None:
+        try:
+            instance = self._launcher.new(model)
+        except EngineError as error:
+            self._start_failed(model, error)
+            return
+        log.info("starting %s as %s", model.id, instance.id)
+        gone = asyncio.get_running_loop().create_future()
+        ttl = self.state.limits.ttl(model)
+        starting = spawn(_start(instance), name=f"start {instance.id}")
+        resident = Resident(instance, model, starting, gone, started_at=now, ttl=ttl)
+        starting.add_done_callback(partial(self._started, resident))
+        self.state.residents.append(resident)
+
+    def _stop(self, resident: Resident, reason: str) -> None:
+        log.info("stopping %s: %s", resident.instance.id, reason)
+        resident.state = InstanceState.STOPPING
+        task = spawn(_stop(resident), name=f"stop {resident.instance.id}")
+        task.add_done_callback(partial(self._stopped, resident))
+
+    def _yield(self, resident: Resident, now: float) -> None:
+        resident.leaving = Leaving.TURN_OVER
+        if (line := self.state.queue.lines.get(resident.model.id)) is not None:
+            line.yielded = now
+
+
+async def _start(instance: InstanceT) -> EngineError | None:
+    """An error that is expected of engines is this task's answer and not its crash."""
+    try:
+        await instance.start()
+    except EngineError as error:
+        return error
+    return None
+
+
+def _outcome(model: Model, task: asyncio.Task[EngineError | None]) -> EngineError | None:
+    """How a start ended: None is well."""
+    if task.cancelled():
+        return refusals.start_crashed(model, "it was cancelled")
+    if crash := task.exception():
+        return refusals.start_crashed(model, type(crash).__name__)
+    return task.result()
+
+
+async def _stop(resident: Resident) -> None:
+    await cancel_and_wait([resident.starting])
+    await resident.instance.stop()

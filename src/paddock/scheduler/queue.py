@@ -1,0 +1,132 @@
+"""Who waits: one line per model, in which clients take turns.
+
+Within a line the next is the client with the fewest running leases there, then the one that was
+served longest ago, then the one that came first: a burst of one client cannot starve another, and
+the requests of one client keep their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from paddock.library.model import Model
+from paddock.scheduler.lease import Lease
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """One request that waits. Its future gets the lease or the error."""
+
+    model_id: str
+    client: str
+    since: float
+    future: asyncio.Future[Lease[Any]]
+    number: int = 0
+    """Its place in the order of arrival; given by the queue."""
+
+
+@dataclass(eq=False, slots=True)
+class Line:
+    """The requests that wait for one model. Never empty while it is in a queue."""
+
+    model: Model
+    """The newest version asked for: what a start for this line must run."""
+    yielded: float = float("-inf")
+    """When this model last gave its room to others while it had requests waiting."""
+    _clients: dict[str, OrderedDict[int, Waiter]] = field(default_factory=dict)
+    _served: dict[str, int] = field(default_factory=dict)
+    _serves: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._clients)
+
+    def __len__(self) -> int:
+        return sum(len(waiting) for waiting in self._clients.values())
+
+    def __iter__(self) -> Iterator[Waiter]:
+        """All waiters, in order of arrival."""
+        everyone = (waiter for waiting in self._clients.values() for waiter in waiting.values())
+        return iter(sorted(everyone, key=lambda waiter: waiter.number))
+
+    def add(self, waiter: Waiter) -> None:
+        self._clients.setdefault(waiter.client, OrderedDict())[waiter.number] = waiter
+
+    def remove(self, waiter: Waiter) -> bool:
+        """Whether it was in."""
+        waiting = self._clients.get(waiter.client)
+        if waiting is None or waiting.pop(waiter.number, None) is None:
+            return False
+        if not waiting:
+            del self._clients[waiter.client]
+        return True
+
+    @property
+    def oldest(self) -> Waiter:
+        return min(self._heads(), key=lambda waiter: waiter.number)
+
+    @property
+    def rank(self) -> tuple[float, bool, int]:
+        """Lines with lower ranks get room first: who has been without it longest.
+
+        Starts with that time. One that gave its room away just now goes after those it was for.
+        """
+        oldest = self.oldest
+        return max(oldest.since, self.yielded), self.yielded >= oldest.since, oldest.number
+
+    def next(self, running: Callable[[str], int]) -> Waiter:
+        """Who is served next, when client `c` has `running(c)` leases of this model."""
+        return min(
+            self._heads(),
+            key=lambda w: (running(w.client), self._served.get(w.client, 0), w.number),
+        )
+
+    def served(self, client: str) -> None:
+        """Remember that `client` had its turn now."""
+        self._serves += 1
+        self._served[client] = self._serves
+
+    def _heads(self) -> Iterator[Waiter]:
+        return (next(iter(waiting.values())) for waiting in self._clients.values())
+
+
+class Queue:
+    """All lines, by model id."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, Line] = {}
+        self._length = 0
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Waiter]:
+        """All waiters, in order of arrival."""
+        everyone = (waiter for line in self.lines.values() for waiter in line)
+        return iter(sorted(everyone, key=lambda waiter: waiter.number))
+
+    def line(self, model_id: str) -> tuple[Waiter, ...]:
+        """Who waits for this model, in order of arrival."""
+        return tuple(self.lines.get(model_id, ()))
+
+    def add(self, waiter: Waiter, model: Model) -> None:
+        """Put `waiter` at the end of the line for `model`, which becomes the line's version."""
+        self._arrivals += 1
+        waiter.number = self._arrivals
+        line = self.lines.setdefault(waiter.model_id, Line(model))
+        line.model = model
+        line.add(waiter)
+        self._length += 1
+
+    def remove(self, waiter: Waiter) -> None:
+        """Take `waiter` out. Idempotent."""
+        line = self.lines.get(waiter.model_id)
+        if line is None or not line.remove(waiter):
+            return
+        self._length -= 1
+        if not line:
+            del self.lines[waiter.model_id]

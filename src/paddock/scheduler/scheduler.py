@@ -1,0 +1,113 @@
+"""The scheduler as the rest of the house knows it. See `docs/decisions/0001-scheduler-actor.md`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import Generic
+
+from paddock.library.model import Model
+from paddock.scheduler.contract import InstanceT, Launcher
+from paddock.scheduler.core import Core
+from paddock.scheduler.lease import Lease
+from paddock.scheduler.limits import Limits
+from paddock.scheduler.state import Resident
+from paddock.scheduler.view import SchedulerView, view
+
+
+class Scheduler(Generic[InstanceT]):
+    """The one owner of which models run: gives leases, starts and stops instances for them.
+
+    For one loop's thread only. `clock` tells monotonic seconds; `jitter` draws from 0..1 and
+    spreads retries.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher[InstanceT],
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._core = Core(launcher, limits, clock, jitter)
+
+    async def lease(self, model: Model, *, client: str = "") -> Lease[InstanceT]:
+        """A slot of a ready instance of `model`, started when it must be.
+
+        `client` is who asks (a key or an address): clients take turns. Raises InstanceFailed or
+        another EngineError when the model cannot run, QueueFull, WaitExpired, ModelGone and
+        ShuttingDown. Cancelling gives the place up at once; a start that nobody waits for any more
+        goes on until somebody else needs its room.
+        """
+        lease = self._core.take(model, client)
+        if lease is not None:
+            return lease
+        waiter = self._core.arrive(model, client)
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            self._core.leave(waiter)
+            raise
+
+    def lease_now(self, model: Model, *, client: str = "") -> Lease[InstanceT] | None:
+        """A slot of `model` if one is free this instant, without any wait; else None."""
+        return self._core.take(model, client)
+
+    async def load(self, model: Model) -> None:
+        """Return when `model` is ready. Tries even what failed for good. Raises like `lease`."""
+        self._core.pardon(model)
+        resident = self._core.state.current(model)
+        if resident is None or not resident.ready:
+            (await self.lease(model)).release()
+
+    async def unload(self, model_id: str, *, drain: float | None = None) -> bool:
+        """Stop the instances of a model and return when they are gone; False: there were none.
+
+        Its waiting requests fail with ModelGone, and running ones get `drain` seconds (default:
+        the owner's limit) before they are cut. Requests from now on start it again. Cancelling
+        ends the wait, not the unload.
+        """
+        return await self._unload({model_id}, drain)
+
+    async def unload_all(self, *, drain: float | None = None) -> bool:
+        """`unload` for every model that runs or is waited for."""
+        state = self._core.state
+        running = {resident.model.id for resident in state.residents}
+        return await self._unload(running | set(state.queue.lines), drain)
+
+    async def _unload(self, model_ids: set[str], drain: float | None) -> bool:
+        limit = self._core.state.limits.drain_timeout
+        leaving = self._core.unload(model_ids, limit if drain is None else drain)
+        await _until_gone(leaving)
+        return bool(leaving)
+
+    def catalog_changed(
+        self, *, removed: Iterable[str] = (), replaced: Iterable[Model] = ()
+    ) -> None:
+        """Take in what happened to the library.
+
+        Instances of these models take no new leases and go when theirs have ended. Requests that
+        wait for a removed id fail with ModelGone; those for a replaced one get the new version.
+        """
+        self._core.change(removed, replaced)
+
+    def snapshot(self) -> SchedulerView:
+        """What runs, what waits and what failed, now."""
+        return view(self._core.state, self._core.clock())
+
+    async def aclose(self, drain: float) -> None:
+        """Take no new work, give running requests `drain` seconds, stop everything.
+
+        Waiting requests fail with ShuttingDown. Idempotent; a second call with less `drain`
+        hurries the first.
+        """
+        await _until_gone(self._core.close(drain))
+        self._core.end()
+
+
+async def _until_gone(residents: Iterable[Resident]) -> None:
+    if leaving := [resident.gone for resident in residents]:
+        await asyncio.wait(leaving)

@@ -1,0 +1,117 @@
+"""What the scheduler knows. Changed only by `scheduler.py`, and read by everything that thinks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from paddock.events import InstanceState
+from paddock.library.model import Model
+from paddock.scheduler.backoff import Failures
+from paddock.scheduler.contract import Instance
+from paddock.scheduler.lease import Lease
+from paddock.scheduler.limits import Limits
+from paddock.scheduler.queue import Line, Queue
+
+
+class Leaving(StrEnum):
+    """Why an instance takes no new leases, in words for the owner."""
+
+    TURN_OVER = "its turn is over: another model has waited long enough"
+    UNLOADED = "unloaded by hand"
+    REPLACED = "its file or its entry changed"
+    REMOVED = "it left the library"
+    SHUTDOWN = "the daemon stops"
+    FAILED = "it failed"
+
+
+@dataclass(eq=False, slots=True)
+class Resident:
+    """An instance that holds one of the rooms in memory: from its start until it is gone."""
+
+    instance: Instance
+    model: Model
+    starting: asyncio.Task[Any]
+    gone: asyncio.Future[None]
+    """Done when the instance has been stopped and its room is free."""
+    started_at: float = 0.0
+    state: InstanceState = InstanceState.STARTING
+    slots: int = 0
+    ttl: float = 0.0
+    ready_at: float = 0.0
+    idle_since: float = 0.0
+    leases: set[Lease[Any]] = field(default_factory=set)
+    leaving: Leaving | None = None
+    """Set: no new leases, and it stops when those it has have ended."""
+    cut_at: float | None = None
+    """When it stops whether or not leases have ended; None: it waits for them."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it gives leases, now or once it is ready."""
+        return self.leaving is None and self.state is not InstanceState.STOPPING
+
+    @property
+    def ready(self) -> bool:
+        return self.state is InstanceState.READY
+
+    @property
+    def idle(self) -> bool:
+        return self.ready and not self.leases
+
+    @property
+    def free(self) -> bool:
+        """Whether it can give a lease this instant."""
+        return self.ready and self.leaving is None and len(self.leases) < self.slots
+
+    def becomes_ready(self, now: float) -> None:
+        self.state = InstanceState.READY
+        slots = max(self.instance.slots, 1)
+        self.slots = min(slots, self.model.settings.concurrency_limit or slots)
+        self.ready_at = self.idle_since = now
+
+    def leave(self, reason: Leaving, cut_at: float | None = None) -> None:
+        """Take no new leases, from now on for `reason`. Of several times to cut the first holds."""
+        self.leaving = reason
+        self.cut_at = min((t for t in (self.cut_at, cut_at) if t is not None), default=None)
+
+    def running(self, client: str) -> int:
+        """Leases that `client` has here."""
+        return sum(lease.client == client for lease in self.leases)
+
+
+@dataclass(slots=True)
+class State:
+    """Everything a decision is made from."""
+
+    limits: Limits
+    residents: list[Resident] = field(default_factory=list)
+    queue: Queue = field(default_factory=Queue)
+    failures: Failures = field(default_factory=Failures)
+    closing: bool = False
+
+    def resident(self, model_id: str) -> Resident | None:
+        """The instance that gives this model's leases: at most one does."""
+        for resident in self.residents:
+            if resident.model.id == model_id and resident.open:
+                return resident
+        return None
+
+    def current(self, model: Model) -> Resident | None:
+        """The instance that gives leases of this very version of `model`."""
+        resident = self.resident(model.id)
+        same = resident is not None and resident.model.fingerprint == model.fingerprint
+        return resident if same else None
+
+    def of(self, model_id: str) -> list[Resident]:
+        """All instances of this model, older versions on their way out included."""
+        return [r for r in self.residents if r.model.id == model_id]
+
+    def homeless(self) -> Iterator[Line]:
+        """The lines whose model has no instance to wait for, in the order they get room."""
+        lines = self.queue.lines.items()
+        without = (line for model_id, line in lines if self.resident(model_id) is None)
+        return iter(sorted(without, key=lambda line: line.rank))
