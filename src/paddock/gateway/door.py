@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from typing import Protocol
 
 from aiohttp import StreamReader, web
 
 from paddock.errors import PaddockError, RequestTooLarge, RequestTooSlow
 from paddock.gateway import problems
 from paddock.gateway.client import KEEP_ALIVE_SECONDS, DoorServer
+from paddock.gateway.gate import Gate
 from paddock.gateway.routes import Call, RouteTable
 from paddock.units import format_bytes
 
@@ -27,16 +27,6 @@ HEAD_BYTES = 32 << 10
 
 HEADER_COUNT = 128
 BODY_PAUSE_SECONDS = 30.0
-
-
-class Gate(Protocol):
-    """Who may come in. Built in `daemon/compose.py` from the door's configuration."""
-
-    def check_place(self, request: web.BaseRequest) -> None:
-        """The Host and Origin a request came by. Raises Forbidden."""
-
-    def check_key(self, request: web.BaseRequest) -> str:
-        """The caller's public name. Raises Unauthenticated."""
 
 
 class Door:
@@ -63,22 +53,42 @@ class Door:
         """Answer one request; every error becomes a response in the dialect of its path."""
         call = Call(request, _request_id(request))
         try:
-            return await self._pass(call)
+            response = await self._pass(call)
         except PaddockError as error:
-            return problems.response(error, call.request.path, call.id)
+            response = problems.response(error, request.path)
         except ConnectionError:
             raise  # the client is gone: aiohttp ends the connection
         except Exception:
             log.exception("request %s %s failed", call.id, request.path)
-            return problems.response(problems.Internal(), call.request.path, call.id)
+            response = problems.response(problems.Internal(), request.path)
+        if not response.prepared:
+            response.headers.update(call.headers)
+        return response
 
     async def _pass(self, call: Call) -> web.StreamResponse:
         request = call.request
-        self._gate.check_place(request)
+        call.origin = self._gate.check_place(request)
         _check_head_size(request)
+        if request.method == "OPTIONS":
+            return preflight(call)
         route, call.rest = self.routes.find(request.method, request.rel_url.raw_path)
-        call.client = request.remote or "" if route.public else self._gate.check_key(request)
+        call.client = "" if route.public else self._gate.client_of(request)
         return await route.endpoint(call)
+
+
+def preflight(call: Call) -> web.Response:
+    """What a browser asks before a page of another origin may send its request."""
+    if not call.origin:
+        return web.Response(status=204)
+    asked = call.request.headers.get("Access-Control-Request-Headers", "")
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+            "Access-Control-Allow-Headers": asked,
+            "Access-Control-Max-Age": "3600",
+        },
+    )
 
 
 def _request_id(request: web.BaseRequest) -> str:

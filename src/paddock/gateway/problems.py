@@ -172,9 +172,9 @@ def stream_frame(error: PaddockError, path: str) -> bytes:
     return b"%bdata: %b\n\n" % (name, data)
 
 
-def headers_of(error: PaddockError, request_id: str) -> dict[str, str]:
+def headers_of(error: PaddockError) -> dict[str, str]:
     """Response headers for an error: when to come back, and how to prove who one is."""
-    headers = {"X-Request-Id": request_id}
+    headers: dict[str, str] = {}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
@@ -187,10 +187,10 @@ def headers_of(error: PaddockError, request_id: str) -> dict[str, str]:
     return headers
 
 
-def response(error: PaddockError, path: str, request_id: str) -> web.Response:
+def response(error: PaddockError, path: str) -> web.Response:
     """The whole response for an error."""
     return web.json_response(
         body_of(error, path),
         status=shape_of(error).status,
-        headers=headers_of(error, request_id),
+        headers=headers_of(error),
     )

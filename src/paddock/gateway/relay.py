@@ -81,7 +81,7 @@ class Relay:
         self.added = added
         """Our own response headers, set before the head comes."""
         self.done: asyncio.Future[None] = self._loop.create_future()
-        """Ends when the answer is on the wire, or with UpstreamLost when nothing of it is."""
+        """Ends when the answer is on the wire, or with UpstreamLost."""
         self.started = False
         """Bytes have been written to the client."""
         self._status = 0
@@ -99,9 +99,11 @@ class Relay:
     async def run(self, connection: Connection, head: bytes, body: bytes) -> Relayed:
         """Send the request and return when its answer is on the wire.
 
-        Raises UpstreamLost when the child was lost before anything was written. Cancelling closes
-        the child's connection, which ends its generation.
+        Raises UpstreamLost when the child was lost first: then `started` tells whether the client
+        has part of the answer and must be told by `fail`, or may be answered otherwise. Cancelling
+        closes the child's connection, which ends its generation.
         """
+        self.done = self._loop.create_future()
         self._connection = connection
         self._protocol.writer = self
         try:
@@ -115,6 +117,13 @@ class Relay:
     def relayed(self) -> Relayed:
         """What the endpoint returns once the relay wrote the response."""
         return Relayed(self._status, keep_alive=self._keep_alive)
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> Relayed:
+        """Answer with a body that is already here."""
+        self._begin(status, headers, b"%d" % len(body))
+        self._put(body)
+        self._finish()
+        return self.relayed()
 
     def open_events(self) -> None:
         """Begin an event stream before the child answers, for a client that has waited long."""
@@ -181,12 +190,9 @@ class Relay:
     def on_lost(self, error: UpstreamLost) -> None:
         if self.done.done():
             return
-        if self.started:
-            error.started = True
-            self.fail(error)
-        else:
+        if not self.started:
             self._out.clear()
-            self.done.set_exception(error)
+        self.done.set_exception(error)
 
     # --- Throttled
 

@@ -21,6 +21,16 @@ class Call:
     """Who asks: a key's public name, or the address."""
     rest: str = ""
     """The path after the prefix of a prefix route, still percent-encoded."""
+    origin: str = ""
+    """The web page of another origin that asks, and may; else empty."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every response carries: the request's id, and leave for the page to read it."""
+        told = {"X-Request-Id": self.id}
+        if self.origin:
+            told |= {"Access-Control-Allow-Origin": self.origin, "Vary": "Origin"}
+        return told
 
 
 Endpoint = Callable[[Call], Awaitable[web.StreamResponse]]

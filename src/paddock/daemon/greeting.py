@@ -1,0 +1,46 @@
+"""What a person is told once the doors are open."""
+
+from __future__ import annotations
+
+import json
+
+from paddock import __version__
+from paddock.daemon.compose import Daemon
+from paddock.library.model import Model, Trait
+
+SPEAKS = {"openai": "OpenAI's API, Anthropic's Messages, llama-swap's endpoints"}
+
+
+def greeting(daemon: Daemon) -> str:
+    """The open doors, and a line to paste that works with the first model there is."""
+    lines = [f"Paddock {__version__}: {_count(daemon)}.", ""]
+    lines += [f"  {door.name:<8} {door.url:<28} {SPEAKS[door.name]}" for door in daemon.doors]
+    if example := _example(daemon):
+        lines += ["", "Try it:", "", f"  {example}"]
+    if folders := daemon.config.models_dir:
+        lines += ["", f"A GGUF copied into {folders[0]} is a model at once. Ctrl-C stops."]
+    return "\n".join(lines) + "\n"
+
+
+def _count(daemon: Daemon) -> str:
+    count = len(daemon.library.catalog.models)
+    return "1 model" if count == 1 else f"{count} models"
+
+
+def _example(daemon: Daemon) -> str:
+    door = next((door for door in daemon.doors if door.name == "openai"), None)
+    chatty = (m for m in daemon.library.catalog.models if Trait.CHAT in m.traits)
+    model = next(chatty, None)
+    if door is None or model is None:
+        return ""
+    key = " -H 'Authorization: Bearer YOUR-KEY'" if daemon.config.api_keys else ""
+    return f"curl -N {door.url}/v1/chat/completions{key} -d '{_body(model)}'"
+
+
+def _body(model: Model) -> str:
+    asked = {
+        "model": model.id,
+        "stream": True,
+        "messages": [{"role": "user", "content": "Why do llamas hum?"}],
+    }
+    return json.dumps(asked)

@@ -1,0 +1,91 @@
+"""`paddock serve`: start, wait for a signal, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from paddock.config.schema import Config
+from paddock.daemon.compose import composed
+from paddock.daemon.greeting import greeting
+from paddock.errors import PaddockError
+from paddock.observe.logs import LogRing, configure
+from paddock.tasks import cancel_and_wait, spawn
+
+log = logging.getLogger(__name__)
+
+
+def serve(config: Config, *, log_level: str = "info") -> int:
+    """Run the daemon until SIGTERM or SIGINT; the exit code.
+
+    A second signal cuts what still runs. Prints one line with its hint when it cannot start.
+    """
+    ring = configure(log_level)
+    _raise_file_limit()
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(config, ring))
+    except PaddockError as error:
+        hint = f"\n  {error.hint}" if error.hint else ""
+        print(f"paddock: {error.message}{hint}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+async def _run(config: Config, ring: LogRing) -> None:
+    signals = _Signals()
+    async with composed(config, ring) as daemon:
+        print(greeting(daemon), file=sys.stderr, flush=True)  # noqa: T201
+        await signals.first.wait()
+        log.info("stopping: running requests get %g s to end", config.drain_timeout)
+        daemon.streams.close()
+        await _unless(signals.second, daemon.scheduler.aclose(config.drain_timeout))
+
+
+class _Signals:
+    """The first request to stop, and the second, which means at once."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._came)
+
+    def _came(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+
+async def _unless(event: asyncio.Event, work: Awaitable[None]) -> None:
+    """Wait for `work`, or until `event` is set: then it is cancelled."""
+
+    async def run() -> None:
+        await work
+
+    working = spawn(run(), name="graceful stop")
+    waiting = spawn(event.wait(), name="second signal")
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancel_and_wait((working, waiting))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _raise_file_limit() -> None:
+    """Two descriptors per stream: take as many as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 16)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

@@ -1,0 +1,183 @@
+"""The walk of a request: a model's name, a lease, a connection to its child, an answer.
+
+Every dialect takes this walk; what differs between them is only what they send and how the answer
+is put together. A client that leaves cancels the walk wherever it is: waiting, loading, streaming.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp import web
+
+from paddock.engine.connection import Connection, ConnectionPool, Headers
+from paddock.engine.instance import Instance
+from paddock.errors import PaddockError, UpstreamLost
+from paddock.gateway.assembled import Assembled
+from paddock.gateway.relay import Relay, Relayed
+from paddock.gateway.tunnel import Tunnel
+from paddock.library.library import Library
+from paddock.library.model import Model
+from paddock.scheduler.lease import Lease
+from paddock.scheduler.scheduler import Scheduler
+from paddock.tasks import cancel_and_wait, spawn
+
+if TYPE_CHECKING:
+    from paddock.gateway.assemble import Assembler
+    from paddock.gateway.routes import Call
+
+T = TypeVar("T")
+
+QUIET_SECONDS = 5.0
+"""A client that asked for a stream hears from us at least this often while its model loads."""
+
+DEATH_SECONDS = 1.0
+"""After a lost connection, how long to wait to learn whether the child died, and of what."""
+
+PASSED_ON = frozenset({b"accept", b"content-type", b"user-agent"})
+"""Client headers the child gets to see. Keys, cookies and addresses are none of its business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What to ask of a child."""
+
+    method: str
+    target: str
+    """Path and query, encoded."""
+    body: bytes = b""
+    headers: Headers = ()
+    streams: bool = False
+    """The client asked for a stream of events: it can be told that its model is loading."""
+    assembler: Assembler | None = None
+    """Puts the streamed answer together for a client that wants it whole."""
+
+
+def passed_headers(request: web.BaseRequest) -> Headers:
+    """The client's headers that a child may see."""
+    return tuple((k, v) for k, v in request.raw_headers if k.lower() in PASSED_ON)
+
+
+class Forwarder:
+    """Carries requests to models."""
+
+    def __init__(self, library: Library, scheduler: Scheduler[Instance]) -> None:
+        self._library = library
+        self._scheduler = scheduler
+
+    def resolve(self, name: str) -> Model:
+        """The model of this name. Raises UnknownModel."""
+        return self._library.resolve(name)
+
+    async def forward(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
+        """Ask `model` and answer the client.
+
+        Raises what the scheduler and the engine raise, as long as nothing was written; afterwards
+        the error is told in the stream. Cancelling gives back the lease and stops the generation.
+        """
+        relay = Relay(call.request, ())
+        try:
+            lease = await self._lease(call, model, relay if ask.streams else None)
+        except PaddockError as error:
+            if not relay.started:
+                raise
+            relay.fail(error)
+            return relay.relayed()
+        with lease:
+            relay.added = _told_headers(call, lease)
+            return await self._exchange(lease.instance, ask, relay)
+
+    async def tunnel(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
+        """Open a WebSocket to `model` for the client and return when either side ends it."""
+        relay = Tunnel(call.request, ())
+        with await self._scheduler.lease(model, client=call.client) as lease:
+            return await self._exchange(lease.instance, ask, relay)
+
+    # --- a lease
+
+    async def _lease(self, call: Call, model: Model, relay: Relay | None) -> Lease[Instance]:
+        lease = self._scheduler.lease_now(model, client=call.client)
+        if lease is not None:
+            return lease
+        if relay is None:
+            return await self._scheduler.lease(model, client=call.client)
+        return await self._lease_with_comments(call, model, relay)
+
+    async def _lease_with_comments(self, call: Call, model: Model, relay: Relay) -> Lease[Instance]:
+        """Wait for a lease; after a while show the client that its stream lives."""
+        waiting = spawn(
+            self._scheduler.lease(model, client=call.client), name=f"lease of {model.id}"
+        )
+        try:
+            while not (await asyncio.wait((waiting,), timeout=QUIET_SECONDS))[0]:
+                if not relay.started:
+                    relay.open_events()
+                relay.comment(b"loading")
+            return waiting.result()
+        except asyncio.CancelledError:
+            await cancel_and_wait((waiting,))
+            if not waiting.cancelled() and waiting.exception() is None:
+                waiting.result().release()
+            raise
+
+    # --- an exchange
+
+    async def _exchange(self, instance: Instance, ask: Ask, relay: Relay) -> web.StreamResponse:
+        pool = instance.pool
+        if pool is None:
+            raise UpstreamLost(f"{instance.model.id} is no longer running")
+        try:
+            if ask.assembler is not None:
+                return await _assemble(pool, ask, ask.assembler, relay)
+            return await _relay(pool, ask, relay)
+        except UpstreamLost as error:
+            lost = await _explain(instance, error)
+            if not relay.started:
+                raise lost from error
+            relay.fail(lost)
+            return relay.relayed()
+
+
+async def _relay(pool: ConnectionPool, ask: Ask, relay: Relay) -> Relayed:
+    return await _send(pool, ask, relay.run)
+
+
+async def _assemble(pool: ConnectionPool, ask: Ask, assembler: Assembler, relay: Relay) -> Relayed:
+    answer = await _send(pool, ask, Assembled(assembler).run)
+    return relay.whole(answer.status, (*answer.headers, *relay.added), answer.body)
+
+
+Exchange = Callable[[Connection, bytes, bytes], Awaitable[T]]
+
+
+async def _send(pool: ConnectionPool, ask: Ask, exchange: Exchange[T]) -> T:
+    """Do `exchange` on a kept connection or, when there is none or it was stale, on a new one."""
+    head = pool.head(ask.method, ask.target, ask.headers, length=len(ask.body))
+    kept = pool.take()
+    if kept is not None:
+        try:
+            return await exchange(kept, head, ask.body)
+        except UpstreamLost:
+            if kept.answered:
+                raise
+    return await exchange(await pool.connect(), head, ask.body)
+
+
+async def _explain(instance: Instance, error: UpstreamLost) -> UpstreamLost:
+    """Why a connection was lost: the child's death, if that was it."""
+    done, _ = await asyncio.wait((instance.exited,), timeout=DEATH_SECONDS)
+    if not done:
+        return error
+    failure = instance.exited.result()
+    if failure is None:
+        return UpstreamLost(f"{instance.model.id} was unloaded before its answer ended")
+    return UpstreamLost(f"{instance.model.id} died: {failure.message}", hint=failure.hint)
+
+
+def _told_headers(call: Call, lease: Lease[Instance]) -> Headers:
+    timing = b"queue;dur=%.1f, load;dur=%.1f" % (lease.queued * 1000, lease.loading * 1000)
+    told = tuple((name.encode(), value.encode()) for name, value in call.headers.items())
+    return (*told, (b"Server-Timing", timing))

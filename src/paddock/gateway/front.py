@@ -1,0 +1,61 @@
+"""`GET /` and `GET /health`: a small page that names the doors, and a word that we live."""
+
+from __future__ import annotations
+
+from html import escape
+
+from aiohttp import web
+
+from paddock import __version__
+from paddock.gateway.routes import Call, Route
+from paddock.library.library import Library
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 42rem; margin: 3rem auto; padding: 0 1rem }
+code { background: color-mix(in srgb, currentColor 10%, transparent); padding: .1em .3em }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884 }
+"""
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+
+
+class Front:
+    """The door's own page."""
+
+    def __init__(self, library: Library, doors: list[tuple[str, str]]) -> None:
+        self._library = library
+        self.doors = doors
+        """Name and URL of each open door; filled in when they are open."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of these endpoints."""
+        return (
+            Route("GET", "/", self.page, public=True),
+            Route("GET", "/health", self.health, public=True),
+            Route("GET", "/v1/health", self.health, public=True),
+        )
+
+    async def health(self, call: Call) -> web.Response:  # noqa: ARG002
+        """That the daemon answers; nothing about models."""
+        return web.json_response({"status": "ok"})
+
+    async def page(self, call: Call) -> web.Response:  # noqa: ARG002
+        """The doors and how many models are behind them. Names no model: it is public."""
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td><code>{escape(url)}</code></td></tr>"
+            for name, url in self.doors
+        )
+        count = len(self._library.catalog.models)
+        return web.Response(
+            text=f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Paddock</title>
+<meta name="viewport" content="width=device-width"><style>{STYLE}</style>
+<h1>Paddock {escape(__version__)}</h1>
+<p>{count} {"model is" if count == 1 else "models are"} behind these doors.</p>
+<table><tr><th>door</th><th>address</th></tr>{rows}</table>
+<p>Models: <code>GET /v1/models</code>. Chat: <code>POST /v1/chat/completions</code>.
+In a terminal: <code>paddock list</code>, <code>paddock ps</code>.</p></html>""",
+            content_type="text/html",
+            headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"},
+        )

@@ -1,0 +1,47 @@
+"""Who may come in at a door: its names, the web pages that may call it, and its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from aiohttp import web
+
+from paddock.access.credentials import key_from
+from paddock.access.hosts import Authority, HostRules, cross_origin
+from paddock.access.keys import KeyRing
+
+
+class Gate:
+    """Checks where a request came by and who sends it."""
+
+    def __init__(self, hosts: HostRules, origins: Iterable[str], keys: KeyRing) -> None:
+        self._origins = tuple(origins)
+        self._keys = keys
+        self._check_host = lru_cache(256)(hosts.check)
+        """The same few names come with every request; a refusal is not kept."""
+
+    def check_place(self, request: web.BaseRequest) -> str:
+        """The web page's origin to name in the answer, empty when no page of another origin asks.
+
+        Raises InvalidRequest for a Host that is none, Forbidden for one that is not ours and for a
+        page that may not call us.
+        """
+        hosts = tuple(request.headers.getall("Host", ()))
+        authority: Authority = self._check_host(hosts, _local_address(request))
+        origins = request.headers.getall("Origin", ())
+        return cross_origin(origins, authority, self._origins) if origins else ""
+
+    def client_of(self, request: web.BaseRequest) -> str:
+        """The caller's public name: its key's, or its address at a door without keys.
+
+        Raises Unauthenticated.
+        """
+        if self._keys.open:
+            return request.remote or ""
+        return self._keys.client(key_from(request.headers))
+
+
+def _local_address(request: web.BaseRequest) -> str:
+    socket = request.protocol.sockname
+    return str(socket[0]) if isinstance(socket, tuple) else ""

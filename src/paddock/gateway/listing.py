@@ -1,0 +1,211 @@
+"""The models as each dialect lists them, made from one look at the library and the scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+
+from aiohttp import web
+
+from paddock.config.schema import Config
+from paddock.engine.instance import Instance
+from paddock.events import InstanceState
+from paddock.gateway.routes import Call, Route
+from paddock.library.library import Library
+from paddock.library.model import Model, Trait
+from paddock.scheduler.scheduler import Scheduler
+from paddock.scheduler.view import FailureView, InstanceView, SchedulerView, WaitingView
+
+STATUS = {
+    InstanceState.STARTING: "loading",
+    InstanceState.READY: "loaded",
+    InstanceState.STOPPING: "loaded",
+}
+"""llama.cpp's router words for our states; anything else is `unloaded`."""
+
+OUTPUTS = {Trait.EMBEDDING: "embedding", Trait.RERANK: "score"}
+
+
+class Listing:
+    """Answers what models there are, and what runs."""
+
+    def __init__(self, config: Config, library: Library, scheduler: Scheduler[Instance]) -> None:
+        self._config = config
+        self._library = library
+        self._scheduler = scheduler
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of these endpoints."""
+        return (
+            Route("GET", "/v1/models", self.models),
+            Route("GET", "/models", self.models),
+            Route("GET", "/v1/models/*", self.model),
+            Route("GET", "/running", self.running),
+            Route("GET", "/api/paddock/library", self.library),
+            Route("GET", "/api/paddock/instances", self.instances),
+        )
+
+    async def models(self, call: Call) -> web.Response:  # noqa: ARG002
+        """OpenAI's model list, with llama.cpp's `status` and what the header tells."""
+        states = _states(self._scheduler.snapshot())
+        listed = (m for m in self._library.catalog.models if not m.settings.unlisted)
+        data = [self._entry(model, states.get(model.id)) for model in listed]
+        return web.json_response({"object": "list", "data": data})
+
+    async def model(self, call: Call) -> web.Response:
+        """One model, by any of its names."""
+        name = call.request.rel_url.path.removeprefix("/v1/models/")
+        model = self._library.resolve(name)
+        states = _states(self._scheduler.snapshot())
+        return web.json_response(self._entry(model, states.get(model.id)))
+
+    async def running(self, call: Call) -> web.Response:  # noqa: ARG002
+        """llama-swap's list of what is in memory."""
+        view = self._scheduler.snapshot()
+        return web.json_response({"running": [self._running(one) for one in view.instances]})
+
+    async def library(self, call: Call) -> web.Response:
+        """All models, unlisted ones too, and with `?all=1` the files that were left out."""
+        catalog = self._library.catalog
+        view = self._scheduler.snapshot()
+        states, failed = _states(view), {failure.model for failure in view.failed}
+        told = [_library_entry(m, _state_word(m, states, failed)) for m in catalog.models]
+        left_out = [{"path": str(f.path), "reason": f.reason} for f in catalog.left_out]
+        everything = "all" in call.request.query
+        return web.json_response({"models": told, "left_out": left_out if everything else []})
+
+    async def instances(self, call: Call) -> web.Response:  # noqa: ARG002
+        """What runs, who waits, what failed."""
+        view = self._scheduler.snapshot()
+        return web.json_response(
+            {
+                "instances": [self._instance(one) for one in view.instances],
+                "queue": [_waiting(one) for one in view.waiting],
+                "failures": [_failure(one) for one in view.failed],
+            }
+        )
+
+    def _entry(self, model: Model, state: InstanceState | None) -> dict[str, Any]:
+        header = model.header
+        entry: dict[str, Any] = {
+            "id": model.id,
+            "object": "model",
+            "created": int(model.modified),
+            "owned_by": "paddock",
+            "name": model.settings.name or header.name or model.id,
+            "aliases": list(model.aliases),
+            "status": {"value": STATUS.get(state, "unloaded") if state else "unloaded"},
+            "capabilities": sorted(model.traits),
+            "architecture": modalities(model),
+        }
+        if model.settings.description:
+            entry["description"] = model.settings.description
+        if model.path is not None:
+            entry["context_length"] = self._context(model)
+            entry["meta"] = {
+                "n_ctx_train": header.context_length,
+                "n_embd": header.embedding_length,
+                "n_params": header.parameters,
+                "n_vocab": header.vocabulary,
+                "size": model.size,
+                "ftype": header.quantization,
+                "architecture": header.architecture,
+            }
+        return entry
+
+    def _context(self, model: Model) -> int:
+        asked = model.settings.context_length
+        asked = self._config.context_length if asked is None else asked
+        trained = model.header.context_length
+        return min(asked or trained, trained or asked)
+
+    def _running(self, view: InstanceView) -> dict[str, Any]:
+        model = self._scheduler.instance(view.instance).model
+        settings = model.settings
+        return {
+            "model": view.model,
+            "state": str(view.state),
+            "cmd": settings.cmd,
+            "proxy": "",
+            "ttl": int(view.ttl),
+            "name": settings.name,
+            "description": settings.description,
+        }
+
+    def _instance(self, view: InstanceView) -> dict[str, Any]:
+        instance = self._scheduler.instance(view.instance)
+        return {
+            "model": view.model,
+            "instance": view.instance,
+            "state": str(view.state),
+            "progress": instance.progress,
+            "engine": instance.engine,
+            "pid": instance.pid,
+            "slots": view.slots,
+            "active": view.active,
+            "idle_seconds": view.idle,
+            "ttl": view.ttl,
+            "expires_in": view.unload_in,
+            "load_seconds": view.load_time,
+            "size": instance.model.size,
+            "leaving": view.leaving,
+        }
+
+
+def modalities(model: Model) -> dict[str, list[str]]:
+    """What goes into a model and what comes out."""
+    inputs = ["text", "image"] if Trait.VISION in model.traits else ["text"]
+    outputs = [word for trait, word in OUTPUTS.items() if trait in model.traits]
+    return {"input_modalities": inputs, "output_modalities": outputs or ["text"]}
+
+
+def _states(view: SchedulerView) -> dict[str, InstanceState]:
+    return {instance.model: instance.state for instance in view.instances}
+
+
+def _state_word(model: Model, states: dict[str, InstanceState], failed: Iterable[str]) -> str:
+    if model.id in states:
+        return STATUS.get(states[model.id], "unloaded")
+    return "failed" if model.id in failed else "unloaded"
+
+
+def _library_entry(model: Model, state: str) -> dict[str, Any]:
+    header = model.header
+    return {
+        "id": model.id,
+        "aliases": list(model.aliases),
+        "name": model.settings.name or header.name,
+        "path": str(model.path) if model.path else "",
+        "shards": [PurePath(shard).name for shard in model.shards],
+        "projector": str(model.projector) if model.projector else "",
+        "size": model.size,
+        "quantization": header.quantization,
+        "parameters": header.parameters,
+        "context_length": header.context_length,
+        "architecture": header.architecture,
+        "traits": sorted(model.traits),
+        "modified": model.modified,
+        "unlisted": model.settings.unlisted,
+        "state": state,
+    }
+
+
+def _waiting(view: WaitingView) -> dict[str, Any]:
+    return {
+        "model": view.model,
+        "client": view.client,
+        "waited": view.waited,
+        "position": view.position,
+        "reason": view.reason,
+    }
+
+
+def _failure(view: FailureView) -> dict[str, Any]:
+    return {
+        "model": view.model,
+        "kind": str(view.error.kind),
+        "message": view.error.message,
+        "hint": view.error.hint,
+        "retry_after": view.error.retry_after,
+    }
