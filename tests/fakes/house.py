@@ -1,0 +1,202 @@
+"""A real daemon for tests: a folder of models, the fake engine, free ports, and its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+from tests.fakes.gguf_maker import Gguf
+
+FAKE = Path(__file__).with_name("llama_server.py")
+DOOR = re.compile(r"^ +(\w+) +(http://\S+)", re.MULTILINE)
+PATIENCE = 30.0
+
+
+class House:
+    """A state folder, a models folder and, once started, a daemon."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.models = folder / "models"
+        self.state = folder / "state"
+        self.models.mkdir()
+        self.engine = self._wrapper()
+        self.url = ""
+        self._process: subprocess.Popen[str] | None = None
+        self._said: list[str] = []
+        self._reader: threading.Thread | None = None
+
+    def _wrapper(self) -> Path:
+        """The fake engine as a program with a name and no suffix, as a real one is installed."""
+        program = self.folder / "bin" / "llama-server"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{FAKE}" "$@"\n')
+        program.chmod(0o755)
+        return program
+
+    def add(self, name: str, **what: Any) -> Path:
+        """Rename a finished GGUF into the models folder, as `{name}.gguf`."""
+        return Gguf(**what).write(self.folder / "incoming.gguf").rename(
+            self.models / f"{name}.gguf"
+        )
+
+    # --- living
+
+    def config(self, **changes: Any) -> dict[str, Any]:
+        """A configuration for this house; `changes` win."""
+        return {
+            "modelsDir": str(self.models),
+            "stateDir": str(self.state),
+            "engines": {"fake": {"llamaServer": str(self.engine)}},
+            "listen": {"openai": {"host": "127.0.0.1", "port": 0}},
+            "stopTimeout": 2,
+        } | changes
+
+    def start(self, config: Mapping[str, Any] | None = None, **env: str) -> House:
+        """Start the daemon and return when its doors are open."""
+        file = self.folder / "paddock.yaml"
+        file.write_text(json.dumps(config or self.config()))
+        self._said = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "paddock", "serve", "--config", str(file)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"} | env,
+        )
+        self._reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+        self._reader.start()
+        self.until(lambda: "openai" in self.doors() or self._process_ended(), "the doors open")
+        if "openai" not in self.doors():
+            raise AssertionError(f"the daemon did not start:\n{self.said}")
+        self.url = self.doors()["openai"]
+        return self
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            self._said.append(line)
+
+    def _process_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    @property
+    def said(self) -> str:
+        """All the daemon wrote on stderr so far."""
+        return "".join(self._said)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def doors(self) -> dict[str, str]:
+        """Name and URL of each door, from the greeting."""
+        return dict(DOOR.findall(self.said)) if "Ctrl-C" in self.said else {}
+
+    def signal(self, number: int) -> None:
+        """Send the daemon a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for the daemon's end; its exit code."""
+        assert self._process is not None
+        code = self._process.wait(PATIENCE)
+        if self._reader is not None:
+            self._reader.join(5)
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        return code
+
+    def stop(self) -> int:
+        """End the daemon as an owner does; its exit code. Nothing to do when it has ended."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+        code = self.wait()
+        self._process = None
+        return code
+
+    # --- asking
+
+    def until(self, check: Any, what: str, patience: float = PATIENCE) -> Any:
+        """Poll until `check()` is true; what it returned. Fails with the daemon's words."""
+        deadline = time.monotonic() + patience
+        while True:
+            if found := check():
+                return found
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {patience} s until {what}; it said:\n{self.said}")
+            time.sleep(0.01)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request on a connection of its own; the whole answer."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.url + path, data, {"Content-Type": "application/json", **(headers or {})},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read())
+        except HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read())
+
+    def get(self, path: str) -> Any:
+        """The JSON that GET answers."""
+        return self.ask("GET", path).json()
+
+    def chat(self, model: str, text: str = "hello", **fields: Any) -> Answer:
+        """One chat request."""
+        asked = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
+        return self.ask("POST", "/v1/chat/completions", asked)
+
+    def running(self) -> list[str]:
+        """Ids of the models in memory."""
+        return [one["model"] for one in self.get("/running")["running"]]
+
+    def engine_state(self, model: str) -> Any:
+        """What the fake engine of a loaded model has seen."""
+        return self.get(f"/upstream/{model}/fake/state")
+
+
+class Answer:
+    """A whole HTTP answer."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def events(self) -> list[str]:
+        """The data of each event of a stream."""
+        lines = self.text.split("\n")
+        return [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
