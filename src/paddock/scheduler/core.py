@@ -27,8 +27,10 @@ from paddock.scheduler.decide import (
     Stop,
     Yield,
     decide,
+    expires_at,
     next_wake,
 )
+from paddock.scheduler.idle import unload_at
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.queue import Waiter
@@ -69,10 +71,13 @@ class Core(Generic[InstanceT]):
         """A request that must wait. Raises what can be known at once."""
         self._refuse(model)
         self._renew(model)
-        future = asyncio.get_running_loop().create_future()
-        waiter = Waiter(model.id, client, self.clock(), future)
+        now, future = self.clock(), asyncio.get_running_loop().create_future()
+        waiter = Waiter(model.id, client, now, future)
         self.state.queue.add(waiter, model)
-        self._settle()
+        if self.state.current(model):  # it loads, or all its slots are in use: nothing to decide
+            self._wake_at(expires_at(waiter, self.state.limits), now)
+        else:
+            self._settle()
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
@@ -85,8 +90,11 @@ class Core(Generic[InstanceT]):
 
     def _released(self, resident: Resident, lease: Lease[Any]) -> None:
         resident.leases.discard(lease)
-        resident.idle_since = self.clock()
-        self._settle()
+        resident.idle_since = now = self.clock()
+        if self.state.queue or resident.leaving:
+            self._settle()
+        else:  # the common case, and the hot one: all that begins is the idle time
+            self._wake_at(unload_at(resident), now)
 
     # --- messages from the owner and the library -----------------------------------------------
 

@@ -92,7 +92,7 @@ def _grants(state: State, now: float) -> Iterator[Grant]:  # noqa: ARG001 (all s
     for resident in state.residents:
         line = state.queue.lines.get(resident.model.id)
         if line and resident.free:
-            yield Grant(line.next(resident.running), resident)
+            yield Grant(line.next(resident.running()), resident)
 
 
 def _departures(state: State, now: float) -> Iterator[Stop]:
@@ -111,14 +111,17 @@ def _may_go(resident: Resident, now: float) -> bool:
 
 def _rooms(state: State, now: float) -> Iterator[Action]:
     """Find a room for every model that needs one: free, being freed, freed now, or freed later."""
+    lines = tuple(startable(state, now))
+    yielding = {
+        r.model.id: r for r in state.residents if r.leaving is Leaving.TURN_OVER and r.ready
+    }
+    if not lines and not yielding:
+        return
     free = state.limits.max_loaded - len(state.residents)
     stopping = sum(r.state is InstanceState.STOPPING for r in state.residents)
     draining = sum(not r.open for r in state.residents) - stopping
     evictable = iter(spare(state.residents, state.queue))
-    yielding = {
-        r.model.id: r for r in state.residents if r.leaving is Leaving.TURN_OVER and r.ready
-    }
-    for line in startable(state, now):
+    for line in lines:
         if free > 0:
             free -= 1
             yield Start(line.model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,36 +37,35 @@ class Line:
     """The newest version asked for: what a start for this line must run."""
     yielded: float = float("-inf")
     """When this model last gave its room to others while it had requests waiting."""
+    _waiters: OrderedDict[int, Waiter] = field(default_factory=OrderedDict)
     _clients: dict[str, OrderedDict[int, Waiter]] = field(default_factory=dict)
     _served: dict[str, int] = field(default_factory=dict)
     _serves: int = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._clients)
-
     def __len__(self) -> int:
-        return sum(len(waiting) for waiting in self._clients.values())
+        return len(self._waiters)
 
     def __iter__(self) -> Iterator[Waiter]:
         """All waiters, in order of arrival."""
-        everyone = (waiter for waiting in self._clients.values() for waiter in waiting.values())
-        return iter(sorted(everyone, key=lambda waiter: waiter.number))
+        return iter(self._waiters.values())
 
     def add(self, waiter: Waiter) -> None:
+        self._waiters[waiter.number] = waiter
         self._clients.setdefault(waiter.client, OrderedDict())[waiter.number] = waiter
 
     def remove(self, waiter: Waiter) -> bool:
         """Whether it was in."""
-        waiting = self._clients.get(waiter.client)
-        if waiting is None or waiting.pop(waiter.number, None) is None:
+        if self._waiters.pop(waiter.number, None) is None:
             return False
+        waiting = self._clients[waiter.client]
+        del waiting[waiter.number]
         if not waiting:
             del self._clients[waiter.client]
         return True
 
     @property
     def oldest(self) -> Waiter:
-        return min(self._heads(), key=lambda waiter: waiter.number)
+        return next(iter(self))
 
     @property
     def rank(self) -> tuple[float, bool, int]:
@@ -77,20 +76,17 @@ class Line:
         oldest = self.oldest
         return max(oldest.since, self.yielded), self.yielded >= oldest.since, oldest.number
 
-    def next(self, running: Callable[[str], int]) -> Waiter:
-        """Who is served next, when client `c` has `running(c)` leases of this model."""
+    def next(self, running: Mapping[str, int]) -> Waiter:
+        """Who is served next, when `running` tells how many leases of this model clients have."""
+        heads = (next(iter(waiting.values())) for waiting in self._clients.values())
         return min(
-            self._heads(),
-            key=lambda w: (running(w.client), self._served.get(w.client, 0), w.number),
+            heads, key=lambda w: (running.get(w.client, 0), self._served.get(w.client, 0), w.number)
         )
 
     def served(self, client: str) -> None:
         """Remember that `client` had its turn now."""
         self._serves += 1
         self._served[client] = self._serves
-
-    def _heads(self) -> Iterator[Waiter]:
-        return (next(iter(waiting.values())) for waiting in self._clients.values())
 
 
 class Queue:

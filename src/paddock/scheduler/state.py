@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -78,9 +79,9 @@ class Resident:
         self.leaving = reason
         self.cut_at = min((t for t in (self.cut_at, cut_at) if t is not None), default=None)
 
-    def running(self, client: str) -> int:
-        """Leases that `client` has here."""
-        return sum(lease.client == client for lease in self.leases)
+    def running(self) -> Counter[str]:
+        """How many leases each client has here."""
+        return Counter(lease.client for lease in self.leases)
 
 
 @dataclass(slots=True)
@@ -112,6 +113,6 @@ class State:
 
     def homeless(self) -> Iterator[Line]:
         """The lines whose model has no instance to wait for, in the order they get room."""
-        lines = self.queue.lines.items()
-        without = (line for model_id, line in lines if self.resident(model_id) is None)
-        return iter(sorted(without, key=lambda line: line.rank))
+        housed = {resident.model.id for resident in self.residents if resident.open}
+        lines = (line for line in self.queue.lines.values() if line.model.id not in housed)
+        return iter(sorted(lines, key=lambda line: line.rank))
