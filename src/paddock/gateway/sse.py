@@ -7,6 +7,7 @@ that name. `id` and `retry` mean nothing between us and an engine and are skippe
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from paddock.errors import UpstreamLost
@@ -15,6 +16,7 @@ MAX_EVENT = 8 << 20
 """Bytes of one event: a whole long answer with room to spare."""
 
 _BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n?|\n")
 _DATA_FIELDS = frozenset({b"data", b"error"})
 
 
@@ -105,9 +107,9 @@ class SseParser:
 
 
 def event(data: bytes, name: str = "") -> bytes:
-    """One event. `name` must be of one line."""
+    """One event; each line end in `data` is read back as LF. `name` must be of one line."""
     head = f"event: {name}\n".encode() if name else b""
-    return head + b"".join(b"data: %b\n" % line for line in data.splitlines() or [b""]) + b"\n"
+    return head + b"".join(b"data: %b\n" % line for line in _LINE_END.split(data)) + b"\n"
 
 
 def comment(text: str) -> bytes:

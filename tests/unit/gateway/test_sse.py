@@ -54,10 +54,10 @@ def test_hostile_bytes_give_the_same_events_under_any_chunking(stream, seed):
         assert events_of(pieces) == events_of([stream])
 
 
-@given(texts.map(str.strip), st.lists(texts, min_size=1).map("\n".join))
-def test_what_is_written_is_read_back(name, text):
-    data = text.removesuffix("\n").encode() if text.strip("\n") else b""
-    assert events_of([event(data, name)]) == [SseEvent(name, data)]
+@given(texts.map(str.strip), st.lists(texts, min_size=1), st.sampled_from(LINE_ENDS))
+def test_what_is_written_is_read_back(name, lines, line_end):
+    written = event(line_end.join(lines).encode(), name)
+    assert events_of([written]) == [SseEvent(name, "\n".join(lines).encode())]
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS)
