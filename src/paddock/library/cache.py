@@ -11,8 +11,9 @@ import json
 import logging
 import os
 import tempfile
-from dataclasses import astuple, fields
+from dataclasses import fields
 from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,8 @@ FILE_NAME: Final = "headers.jsonl"
 
 Known = Facts | str
 """Of a file: its facts, or why it is no model."""
-_FIELDS: Final = ",".join(field.name for field in fields(HeaderSummary)).encode()
+_FIELDS: Final = tuple(field.name for field in fields(HeaderSummary))
+_values_of = attrgetter(*_FIELDS)
 _Stamp = tuple[int, int, int]
 
 
@@ -86,7 +88,7 @@ def _stamp(file: Found) -> _Stamp:
 
 def _title(body: bytes) -> bytes:
     digest = blake2b(body, digest_size=16)
-    digest.update(_FIELDS)
+    digest.update(repr(_FIELDS).encode())
     return b"paddock headers %d %s" % (FORMAT, digest.hexdigest().encode())
 
 
@@ -97,7 +99,7 @@ def _write_line(path: str, stamp: _Stamp, known: Known) -> bytes:
 
 def _written(facts: Facts) -> list[Any]:
     return [
-        astuple(facts.summary),
+        _values_of(facts.summary),
         sorted(facts.traits),
         facts.projector,
         facts.split_number,

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from threading import Event
+from typing import Final
 
+from paddock.config.schema import ModelEntry
 from paddock.errors import GgufError
 from paddock.library.cache import HeaderCache, Known
 from paddock.library.facts import Facts, read_facts
@@ -34,6 +36,9 @@ class Scan:
     """By path."""
     folders: frozenset[tuple[str, int, int]]
     """Path, device and inode of every folder that was looked into."""
+
+
+_NO_SETTINGS: Final = ModelEntry()
 
 
 class ScanStopped(Exception):
@@ -126,6 +131,7 @@ def _model(files: Sisters, facts: Sequence[Facts], projector: Candidate | None) 
         size=sum(file.size for file in files),
         modified=max(file.mtime_ns for file in files) / 1e9,
         fingerprint=_fingerprint(parts),
+        settings=_NO_SETTINGS,
     )
 
 

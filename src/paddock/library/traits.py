@@ -3,14 +3,13 @@
 - Encoders (the bert family and others) and models with a pooling type embed; pooling type `rank`
   reranks. They do not chat.
 - Every other model completes, and chats: without a chat template llama-server falls back to ChatML.
-- `tools` and `thinking` are read off the words of the chat template, which is never rendered here.
+- `tools` and `thinking` are read off words of the chat template, which is never rendered here.
 - `infill` needs the three fill-in-the-middle tokens.
 - `vision` is the projector's: a model gets it from the projector beside it.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from paddock.library.header import Header
@@ -35,10 +34,22 @@ _ENCODERS: Final = frozenset(
 )
 _EMBEDS: Final = frozenset({1, 2, 3})
 _RERANKS: Final = 4
-_TOOLS: Final = re.compile(r"\btools\b|\btool_calls?\b")
-_THINKING: Final = re.compile(
-    r"</?think>|\[/?THINK\]|<\|channel\|>|enable_thinking|reasoning_content|reasoning_effort"
+_SPOKEN: Final = (
+    (Trait.TOOLS, ("tools", "tool_call")),
+    (
+        Trait.THINKING,
+        (
+            "<think>",
+            "</think>",
+            "[THINK]",
+            "<|channel|>",
+            "enable_thinking",
+            "reasoning_content",
+            "reasoning_effort",
+        ),
+    ),
 )
+"""What a template says when the model was taught this."""
 _INFILL: Final = (("fim_pre", "prefix"), ("fim_suf", "suffix"), ("fim_mid", "middle"))
 """Today's and yesterday's names of the same tokens."""
 
@@ -68,8 +79,7 @@ def _sees(header: Header) -> bool:
 
 def _spoken(header: Header) -> frozenset[Trait]:
     template = header.chat_template
-    words = ((Trait.TOOLS, _TOOLS), (Trait.THINKING, _THINKING))
-    return frozenset(trait for trait, pattern in words if pattern.search(template))
+    return frozenset(trait for trait, words in _SPOKEN if any(word in template for word in words))
 
 
 def _infill(header: Header) -> frozenset[Trait]:
