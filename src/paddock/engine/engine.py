@@ -31,6 +31,8 @@ class Launch:
     """The child must refuse a wrong key and accept ours before it is trusted with a request."""
     holds_stdin: bool = False
     """The child ends when its stdin does: a second rope for the case that we are killed."""
+    again_after: float = 0.0
+    """Seconds after SIGTERM until a second one, which the child takes as "now"; 0: none."""
 
 
 class Engine(Protocol):

@@ -1,0 +1,135 @@
+"""The command line of an engine for a model: what Paddock wants, where the owner did not speak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from paddock.config.schema import Config
+from paddock.engine.flags import FlagTable, Given, split
+from paddock.errors import ArgumentRefused
+from paddock.library.model import Model, Trait
+
+RESERVED = (
+    "--model", "--model-url", "--hf-repo", "--docker-repo", "--host", "--port", "--api-key",
+    "--api-key-file", "--api-prefix", "--ssl-key-file", "--ssl-cert-file", "--reuse-port",
+    "--models-dir", "--models-preset", "--sleep-idle-seconds", "--version", "--help",
+    "--list-devices",
+)  # fmt: skip
+"""Flags that an owner cannot give: with another value the child is not the one we look after."""
+
+REPLACES = {"--kv-unified-per-slot": ("--ctx-size", "--no-kv-unified")}
+"""Flags of the owner that take the place of more than one of ours."""
+
+AUTOMATIC_SLOTS = 4
+"""What llama-server makes of `--parallel -1`."""
+
+Wish = tuple[str, ...]
+"""A flag by its long name, and its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """The flags for one child."""
+
+    words: tuple[str, ...]
+    slots: int
+
+
+def command_line(
+    model: Model, config: Config, table: FlagTable, engine_args: str, *, port: int
+) -> CommandLine:
+    """Our flags that the program knows, then the owner's in the order engine, default, model.
+
+    A flag of the owner replaces ours. Raises ArgumentRefused for a flag the program does not know.
+    """
+    given = [
+        flag
+        for place, text in (
+            ("the engine's args", engine_args),
+            ("defaultModelArgs", config.default_model_args),
+            (f"args of {model.id}", model.settings.args),
+        )
+        for flag in table.parse(split(text, place=place))
+    ]
+    _refuse_reserved(given, table)
+    parallel = _parallel(given, table) or model.settings.parallel or config.parallel
+    ours = _identity(model, port) + _capacity(model, config, parallel) + _purpose(model, config)
+    words = [word for wish in ours if _wanted(wish, given, table) for word in wish]
+    words += [word for flag in given for word in flag.words]
+    return CommandLine(tuple(words), model.settings.concurrency_limit or parallel)
+
+
+def context_per_request(model: Model, config: Config) -> int:
+    """Tokens that one request may use; never more than the model was trained for. 0 = unknown."""
+    own = model.settings.context_length
+    asked = config.context_length if own is None else own
+    trained = model.header.context_length
+    return min(asked, trained) if asked and trained else asked or trained
+
+
+def _identity(model: Model, port: int) -> list[Wish]:
+    return [
+        ("--model", str(model.path)),
+        ("--host", "127.0.0.1"),
+        ("--port", str(port)),
+        # A comma would make it two names.
+        ("--alias", model.id.replace(",", "_")),
+        ("--cors-origins", "localhost"),
+        ("--log-colors", "off"),
+        ("--log-verbosity", "4"),
+    ]
+
+
+def _capacity(model: Model, config: Config, parallel: int) -> list[Wish]:
+    """Every slot has a context of its own, so that one request cannot starve the others."""
+    context = context_per_request(model, config)
+    total = [("--ctx-size", str(context * parallel))] if context else []
+    return [("--parallel", str(parallel)), ("--no-kv-unified",), *total]
+
+
+def _purpose(model: Model, config: Config) -> list[Wish]:
+    wishes: list[Wish] = [("--mmproj", str(model.projector))] if model.projector else []
+    if Trait.RERANK in model.traits:
+        wishes.append(("--reranking",))
+    elif Trait.EMBEDDING in model.traits and not model.traits & {Trait.CHAT, Trait.COMPLETION}:
+        wishes.append(("--embedding",))
+    else:
+        return wishes
+    # An input is embedded in one batch, or refused.
+    if batch := context_per_request(model, config):
+        wishes += [("--batch-size", str(batch)), ("--ubatch-size", str(batch))]
+    return wishes
+
+
+def _wanted(wish: Wish, given: Sequence[Given], table: FlagTable) -> bool:
+    flag = table.find(wish[0])
+    if flag is None or flag.successor or flag.arity != len(wish) - 1:
+        return False
+    replaced = {ours for theirs, many in REPLACES.items() if _has(given, theirs) for ours in many}
+    return not any(theirs.flag is flag for theirs in given) and not replaced & set(flag.names)
+
+
+def _has(given: Sequence[Given], name: str) -> bool:
+    return any(name in theirs.flag.names for theirs in given)
+
+
+def _refuse_reserved(given: Sequence[Given], table: FlagTable) -> None:
+    reserved = [flag for name in RESERVED if (flag := table.find(name))]
+    for theirs in given:
+        if theirs.flag in reserved:
+            raise ArgumentRefused(
+                f"{theirs.words[0]} is not for the owner to set: Paddock gives it to the engine",
+                hint="remove it; for a server that is all your own use the model's cmd",
+            )
+
+
+def _parallel(given: Sequence[Given], table: FlagTable) -> int:
+    """The slots that the owner's flags ask for; 0 when they do not."""
+    flag = table.find("--parallel")
+    asked = [theirs.words[1] for theirs in given if theirs.flag is flag]
+    with suppress(ValueError, IndexError):
+        number = int(asked[-1])
+        return number if number > 0 else AUTOMATIC_SLOTS
+    return 0

@@ -1,0 +1,102 @@
+"""The embedded engine's child: `python -m paddock.engine.embedded FLAGS`.
+
+Serves llama-server's HTTP routes with xllamacpp, which is llama.cpp as a Python wheel. It takes
+llama-server's flags (`embedded_flags.py`), its key from LLAMA_API_KEY like llama-server, and fails
+in llama-server's words. It ends at once on SIGTERM, and when its stdin ends.
+
+It imports nothing of the daemon: its start and its memory are part of every model's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import Any, NoReturn
+
+from paddock.engine.embedded_flags import ALSO, Setting, by_name
+
+BASE = (("reasoning_format", 1),)
+"""Where xllamacpp's defaults differ from llama-server's."""
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Serve until SIGTERM, or the end of stdin. Ends the process."""
+    import xllamacpp  # noqa: PLC0415 - bad flags are told without it
+
+    params = xllamacpp.CommonParams()
+    for attribute, value in (*BASE, *wishes(argv)):
+        apply(params, attribute, value, xllamacpp.CommonAdapterLoraInfo)
+    params.api_keys = [key for key in (os.environ.get("LLAMA_API_KEY"),) if key]
+    try:
+        # Holds the interpreter for the whole load: until then SIGTERM has its default effect.
+        server = xllamacpp.Server(params)
+    except (RuntimeError, ValueError) as error:
+        refuse(f"error: {error}")
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    print(f"ready on {server.listening_address}", file=sys.stderr, flush=True)  # noqa: T201
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+    while True:
+        signal.pause()
+
+
+def wishes(argv: list[str]) -> list[tuple[str, object]]:
+    """The attributes that the flags set, in order. Ends the process for a flag that it refuses."""
+    known = by_name()
+    found: list[tuple[str, object]] = []
+    words = iter(argv)
+    for word in words:
+        name = word.replace("_", "-") if word.startswith("--") else word
+        setting = known.get(name)
+        if setting is None:
+            refuse(f"error: invalid argument: {word}")
+        value = setting.constant if setting.convert is None else converted(word, setting, words)
+        found.append((setting.attribute, value))
+        for spelling in setting.names:
+            found += [
+                (more, value if other is None else other) for more, other in ALSO.get(spelling, ())
+            ]
+    return found
+
+
+def converted(word: str, setting: Setting, words: Any) -> object:
+    """The next word as the flag's value. Ends the process when it cannot be one."""
+    text = next(words, None)
+    if text is None:
+        refuse(f'error while handling argument "{word}": expected value for argument')
+    try:
+        return setting.convert(text) if setting.convert else None
+    except (ValueError, OSError) as error:
+        refuse(f'error while handling argument "{word}": {error}')
+
+
+def apply(params: Any, attribute: str, value: object, adapter: Any) -> None:
+    """Set one attribute; overrides and adapters add up."""
+    *path, last = attribute.split(".")
+    for step in path:
+        params = getattr(params, step)
+    if last == "tensor_buft_overrides":
+        value = ",".join(filter(None, (params.tensor_buft_overrides, str(value))))
+    elif last == "lora_adapters" and isinstance(value, list):
+        value = params.lora_adapters + [adapter(path, scale) for path, scale in value]
+    if last:
+        setattr(params, last, value)
+
+
+def leave_with_parent() -> None:
+    """End the process when stdin ends: whoever held it is gone."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def refuse(line: str) -> NoReturn:
+    """Fail as llama-server does: one line, exit code 1."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

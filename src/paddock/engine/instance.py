@@ -1,0 +1,309 @@
+"""A model running in one child: started, watched, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from paddock.config.schema import Config
+from paddock.engine import failure
+from paddock.engine.children import Children
+from paddock.engine.connection import ConnectionPool
+from paddock.engine.engine import Launch
+from paddock.engine.engines import Engines
+from paddock.engine.output import Ear, Output
+from paddock.engine.ports import Ports
+from paddock.engine.process import Process
+from paddock.engine.progress import is_report, progress_in
+from paddock.engine.readiness import StallLimit, is_trusted, until_ready
+from paddock.errors import ArgumentRefused, EngineMissing, FailureKind, InstanceFailed
+from paddock.events import EventBus, InstanceChanged, InstanceState
+from paddock.library.model import Model
+from paddock.tasks import cancel_and_wait, spawn
+
+log = logging.getLogger(__name__)
+
+PORT_TRIES = 4
+"""The first port, and three new ones when another program was faster."""
+PROGRESS_SECONDS = 0.2
+"""Progress is told at most this often."""
+FAILURE_LINES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every instance of this daemon shares."""
+
+    config: Config
+    bus: EventBus
+    engines: Engines
+    children: Children
+    ports: Ports
+
+
+class Instance:
+    """One life of one model: `start()` once, `stop()` any time. Loop thread only.
+
+    `pool` is there while it is ready. `exited` resolves when its child is gone or could not start:
+    with None if we asked for it, else with the classified failure.
+    """
+
+    def __init__(self, model: Model, site: Site, output: Output) -> None:
+        self.id = f"{model.id}-{secrets.token_hex(4)}"
+        self.model = model
+        self.engine = ""
+        """The engine's name, once it is chosen."""
+        self.slots = 1
+        """Requests it works on at once; known when it is ready."""
+        self.state = InstanceState.STARTING
+        self.progress: float | None = None
+        self.pid: int | None = None
+        loop = asyncio.get_running_loop()
+        self.started_at = loop.time()
+        """On the loop's clock, like `ready_at`."""
+        self.ready_at: float | None = None
+        self.output = output
+        self.pool: ConnectionPool | None = None
+        self.exited: asyncio.Future[InstanceFailed | None] = loop.create_future()
+        self._site = site
+        self._loop = loop
+        self._process: Process | None = None
+        self._launch: Launch | None = None
+        self._exit_code: int | None = None
+        self._port = 0
+        self._first_line = output.count
+        self._limit = StallLimit(_ready_seconds(model, site.config))
+        self._progress_told = 0.0
+        self._starting: asyncio.Task[InstanceFailed | None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    # --- starting
+
+    async def start(self) -> None:
+        """Start the child and return when it is ready. Cancelling ends the child.
+
+        Raises InstanceFailed, also when `stop()` came first.
+        """
+        if self._starting or self._stopping:
+            raise RuntimeError("an instance starts once")
+        self._starting = spawn(self._start(), name=f"start {self.id}")
+        try:
+            await asyncio.wait({self._starting})
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        if self._starting.cancelled():
+            raise self._failed(FailureKind.EXITED, "stopped while it was loading")
+        if self._starting.exception():
+            await self.stop()
+        if error := self._starting.result():
+            raise error
+
+    async def _start(self) -> InstanceFailed | None:
+        self.started_at = self._loop.time()
+        self._change(InstanceState.STARTING)
+        try:
+            error = await self._try_ports()
+        except (EngineMissing, ArgumentRefused) as refusal:
+            error = self._refused(refusal)
+        if error:
+            self._exit(error)
+        return error
+
+    async def _try_ports(self) -> InstanceFailed | None:
+        """Start on free ports until one is ours. The failure, or None when it is ready."""
+        error = None
+        for _ in range(PORT_TRIES):
+            self._site.ports.give_back(self._port)
+            self._port = self._site.ports.take()
+            error = await self._try(self._port)
+            fixed = self._launch is not None and self._launch.port != self._port
+            if error is None or error.kind is not FailureKind.PORT_TAKEN or fixed:
+                break
+            log.info("%s: another program took port %d; trying another", self.id, self._port)
+        return error
+
+    async def _try(self, port: int) -> InstanceFailed | None:
+        engine = self._site.engines.choose(self.model)
+        self.engine = engine.name
+        self._launch = launch = await engine.launch(
+            self.model, port=port, key=secrets.token_urlsafe(24)
+        )
+        self._first_line = self.output.count
+        try:
+            self._process = process = await self._spawn(launch)
+        except OSError as problem:
+            hint = "check the engine's path and its permissions"
+            return self._failed(FailureKind.NOT_EXECUTABLE, f"cannot start: {problem}", hint)
+        self.pid = process.pid
+        pool = ConnectionPool(launch.host, launch.port, launch.key)
+        try:
+            error = await self._until_trusted(process, pool, launch)
+        except BaseException:
+            pool.close()
+            raise
+        if error:
+            pool.close()
+            await self._end_process()
+        else:
+            self._become_ready(process, pool, launch)
+        return error
+
+    async def _spawn(self, launch: Launch) -> Process:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.output.add([f"--- {now} {self.engine} starts {self.id} on port {launch.port} ---"])
+        self._limit.progressed()
+        ear = Ear(self.output, self._heard)
+        process = await self._site.children.spawn(
+            launch.argv,
+            launch.env,
+            stdout=ear.stdout,
+            stderr=ear.stderr,
+            holds_stdin=launch.holds_stdin,
+        )
+        process.ended.add_done_callback(lambda _: ear.end())
+        return process
+
+    async def _until_trusted(
+        self, process: Process, pool: ConnectionPool, launch: Launch
+    ) -> InstanceFailed | None:
+        """Race the child's readiness against its death. The failure, or None."""
+        ready = spawn(self._check(process, pool, launch), name=f"check {self.id}")
+        try:
+            race: set[asyncio.Future[Any]] = {ready, process.ended}
+            await asyncio.wait(race, return_when=asyncio.FIRST_COMPLETED)
+            return self._death(process) if process.ended.done() else ready.result()
+        finally:
+            await cancel_and_wait([ready])
+
+    async def _check(
+        self, process: Process, pool: ConnectionPool, launch: Launch
+    ) -> InstanceFailed | None:
+        if not launch.check_path:
+            return None
+        if not await until_ready(pool, launch.check_path, self._limit):
+            return self._failed(
+                FailureKind.TIMEOUT,
+                f"not ready after {self._limit.seconds:g} s without progress",
+                "raise healthCheckTimeout if the model needs longer; `paddock logs` shows how far "
+                "it came",
+            )
+        if not await is_trusted(pool, launch, process.pid):
+            return self._failed(
+                FailureKind.PORT_TAKEN,
+                f"another program answers on port {launch.port}",
+                "see which program uses the port",
+            )
+        return None
+
+    def _become_ready(self, process: Process, pool: ConnectionPool, launch: Launch) -> None:
+        self.pool = pool
+        self.slots = launch.slots
+        self.ready_at = self._loop.time()
+        self.progress = None
+        self._change(InstanceState.READY)
+        process.ended.add_done_callback(lambda _: self._died(process))
+
+    def _heard(self, line: str) -> bool:
+        """Take a line that is a report of the engine, not a text for people."""
+        if not is_report(line):
+            return False
+        progress = progress_in(line)
+        if progress is not None and progress != self.progress:
+            self._limit.progressed()
+            self._tell_progress(progress)
+        return True
+
+    def _tell_progress(self, progress: float) -> None:
+        self.progress = progress
+        now = self._loop.time()
+        if self.state is InstanceState.STARTING and now - self._progress_told >= PROGRESS_SECONDS:
+            self._progress_told = now
+            self._change(InstanceState.STARTING)
+
+    # --- ending
+
+    async def stop(self) -> None:
+        """End the child and return when it is gone. Its requests are cut. Idempotent.
+
+        Cancelling the caller does not stop the ending.
+        """
+        if self._stopping is None:
+            self._stopping = spawn(self._stop(), name=f"stop {self.id}")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        if self.exited.done():
+            return
+        self._change(InstanceState.STOPPING)
+        if self.pool:
+            # llama-server waits for its clients before it ends: let go first.
+            self.pool.close()
+        if self._starting:
+            await cancel_and_wait([self._starting])
+        await self._end_process()
+        self._exit(None)
+
+    async def _end_process(self) -> None:
+        if self._process and self._launch:
+            grace = self._site.config.stop_timeout
+            await self._process.end(grace=grace, again_after=self._launch.again_after)
+
+    def _died(self, process: Process) -> None:
+        """The child ended after it was ready."""
+        if self._stopping is None:
+            self._exit(self._death(process))
+
+    def _exit(self, error: InstanceFailed | None) -> None:
+        """The last thing that happens. Only once: whoever is first is right."""
+        if self.exited.done():
+            return
+        if self.pool:
+            self.pool.close()
+            self.pool = None
+        self._site.ports.give_back(self._port)
+        if self._process and self._process.ended.done():
+            self._exit_code = self._process.ended.result()
+        self.exited.set_result(error)
+        self._change(
+            InstanceState.FAILED if error else InstanceState.STOPPED,
+            reason=error.message if error else "",
+        )
+
+    # --- telling
+
+    def _death(self, process: Process) -> InstanceFailed:
+        code = process.ended.result()
+        death = failure.classify(code, self.output.tail(since=self._first_line))
+        return self._failed(death.kind, death.message, death.hint)
+
+    def _refused(self, refusal: EngineMissing | ArgumentRefused) -> InstanceFailed:
+        missing = isinstance(refusal, EngineMissing)
+        kind = FailureKind.NOT_EXECUTABLE if missing else FailureKind.BAD_FLAG
+        return self._failed(kind, refusal.message, refusal.hint)
+
+    def _failed(self, kind: FailureKind, message: str, hint: str = "") -> InstanceFailed:
+        lines = self.output.tail(FAILURE_LINES, since=self._first_line)
+        return InstanceFailed(self.model.id, kind, message, hint=hint, output=lines)
+
+    def _change(self, state: InstanceState, *, reason: str = "") -> None:
+        self.state = state
+        self._site.bus.publish(
+            InstanceChanged(
+                model=self.model.id,
+                instance=self.id,
+                state=state,
+                progress=self.progress,
+                exit_code=self._exit_code,
+                reason=reason,
+            )
+        )
+
+
+def _ready_seconds(model: Model, config: Config) -> float:
+    own = model.settings.health_check_timeout
+    return config.health_check_timeout if own is None else own

@@ -1,0 +1,60 @@
+"""Makes instances, keeps what they print, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from paddock.config.schema import Config
+from paddock.engine.children import Children
+from paddock.engine.engines import Engines
+from paddock.engine.instance import Instance, Site
+from paddock.engine.logfile import LogFiles, file_name
+from paddock.engine.output import Output
+from paddock.engine.ports import Ports
+from paddock.events import EventBus
+from paddock.library.model import Model
+
+
+class Launcher:
+    """The one maker of instances. Loop thread only."""
+
+    def __init__(self, config: Config, bus: EventBus, state_dir: Path) -> None:
+        """Uses `run/`, `logs/`, `engines/` and `child-config/` in `state_dir`."""
+        children = Children(state_dir / "run")
+        self._site = Site(config, bus, Engines(config, state_dir), children, Ports())
+        self._logs = LogFiles(state_dir / "logs")
+        self._outputs: dict[str, Output] = {}
+        self._instances: set[Instance] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """End what an earlier daemon left behind, and start the guard. Raises OSError."""
+        await self._site.children.start()
+        self._logs.start()
+
+    def new(self, model: Model) -> Instance:
+        """An instance of the model that has not started yet."""
+        if self._closed:
+            raise RuntimeError("the launcher is closed")
+        output = self._outputs.get(model.id)
+        if output is None:
+            output = Output(partial(self._logs.write, file_name(model.id)))
+            self._outputs[model.id] = output
+        instance = Instance(model, self._site, output)
+        self._instances.add(instance)
+        instance.exited.add_done_callback(lambda _: self._instances.discard(instance))
+        return instance
+
+    def output(self, model_id: str) -> Output | None:
+        """What the model's instances printed, the last of them last; None if it never ran."""
+        return self._outputs.get(model_id)
+
+    async def aclose(self) -> None:
+        """Stop every instance, all at once, and end the guard. Idempotent."""
+        self._closed = True
+        instances = tuple(self._instances)
+        await asyncio.gather(*(instance.stop() for instance in instances))
+        await self._site.children.aclose()
+        await asyncio.to_thread(self._logs.close)

@@ -1,0 +1,223 @@
+"""One child process and all it starts: it cannot outlive us, and it ends as a group.
+
+A child is spawned behind a gate: a shell that waits for one line on stdin before it becomes the
+program. So nothing of the program runs before its owner has noted it down (`children.py`), and if
+we are killed in between, the gate reads the end of its stdin and leaves. On Linux `setpriv` makes
+the kernel kill the child when our thread ends, which is why children are spawned on the loop's
+thread and never in a pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, cast
+
+from paddock.tasks import spawn
+
+log = logging.getLogger(__name__)
+
+Feed = Callable[[bytes], None]
+
+READ_BYTES = 65536
+DRAIN_SECONDS = 1.0
+"""How long a child's output may stay open after its whole group is gone."""
+KILL_SECONDS = 10.0
+"""How long SIGKILL may take: a process stuck in a driver dies only when the driver lets it."""
+GROUP_SECONDS = 1.0
+"""How long killed group members may stay visible: their new parent may be slow to reap them."""
+
+_GATE = """\
+{ read -r score </proc/self/oom_score_adj &&
+  echo $((score > 500 ? 1000 : score + 500)) >/proc/self/oom_score_adj; } 2>/dev/null
+read -r _ || exit 125
+"""
+"""Also asks the kernel to take the child before us when memory runs out."""
+_KEEPING_STDIN = _GATE + 'exec "$@"'
+_CLOSING_STDIN = _GATE + 'exec "$@" </dev/null'
+
+
+class Process:
+    """A child in a group of its own. Made by `spawn()`; runs its program after `release()`.
+
+    `ended` resolves once the child is reaped, its group is gone and its output is read: with its
+    exit code, or minus the signal that ended it.
+    """
+
+    def __init__(
+        self, popen: subprocess.Popen[bytes], stdout: Feed, stderr: Feed, *, holds_stdin: bool
+    ) -> None:
+        stdin, out, err = (cast("IO[bytes]", p) for p in (popen.stdin, popen.stdout, popen.stderr))
+        self.pid = popen.pid
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._popen = popen
+        self._stdin = stdin
+        self._holds_stdin = holds_stdin
+        self._drains = (_Drain(out, stdout), _Drain(err, stderr))
+        self._died = asyncio.Event()
+        self._ending = False
+        self._killed = False
+        _when_dead(popen.pid, self._died.set)
+        spawn(self._live(), name=f"child {popen.pid}")
+
+    @classmethod
+    def spawn(
+        cls,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        stdout: Feed,
+        stderr: Feed,
+        holds_stdin: bool = False,
+    ) -> Process:
+        """Start a child that waits at its gate. Loop thread only. Raises OSError.
+
+        `stdout` and `stderr` are called with what it writes, as it comes. With `holds_stdin` its
+        stdin stays open for as long as we live; otherwise it is empty.
+        """
+        gate = _KEEPING_STDIN if holds_stdin else _CLOSING_STDIN
+        popen = subprocess.Popen(
+            [*_death_rope(), "/bin/sh", "-c", gate, "sh", *argv],
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+            bufsize=0,
+        )
+        return cls(popen, stdout, stderr, holds_stdin=holds_stdin)
+
+    def release(self) -> None:
+        """Open the gate: the child becomes its program."""
+        with suppress(BrokenPipeError):
+            self._stdin.write(b"\n")
+        if not self._holds_stdin:
+            self._stdin.close()
+
+    async def end(self, *, grace: float, again_after: float = 0.0) -> None:
+        """SIGTERM to the group, SIGKILL after `grace` seconds (0: at once); return when it is gone.
+
+        `again_after` sends a second SIGTERM after so many seconds, for programs that take it as
+        "now". A child that even SIGKILL cannot end is reported and left after ten seconds.
+        """
+        self._ending = True
+        for number, seconds in _ladder(grace, again_after):
+            self._signal(number)
+            await asyncio.wait({self.ended}, timeout=seconds)
+            if self.ended.done():
+                return
+        log.error("process %d does not end: it may hang in a device driver", self.pid)
+
+    def _signal(self, number: signal.Signals) -> None:
+        self._killed = self._killed or number == signal.SIGKILL
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    async def _live(self) -> None:
+        await self._died.wait()
+        code = self._popen.wait()
+        if not self._ending:
+            # Nobody asked: what the child has started must not keep its devices.
+            self._signal(signal.SIGKILL)
+        await self._outlive_group()
+        await asyncio.wait({drain.ended for drain in self._drains}, timeout=DRAIN_SECONDS)
+        for drain in self._drains:
+            drain.close()
+        self._stdin.close()
+        self.ended.set_result(code)
+
+    async def _outlive_group(self) -> None:
+        """Until nothing is left in the group. `end()` bounds it: sooner or later it kills."""
+        loop = asyncio.get_running_loop()
+        pause, give_up = 0.001, None
+        while _group_exists(self.pid):
+            if self._killed:
+                give_up = give_up or loop.time() + GROUP_SECONDS
+                if loop.time() > give_up:
+                    return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+
+class _Drain:
+    """Reads a pipe to its end, so that whoever writes into it never blocks."""
+
+    def __init__(self, pipe: IO[bytes], feed: Feed) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._pipe = pipe
+        self._feed = feed
+        os.set_blocking(pipe.fileno(), False)
+        self._loop.add_reader(pipe.fileno(), self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._pipe.fileno(), READ_BYTES)
+        except BlockingIOError:
+            return
+        if data:
+            self._feed(data)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        if not self.ended.done():
+            self._loop.remove_reader(self._pipe.fileno())
+            self._pipe.close()
+            self.ended.set_result(None)
+
+
+def _death_rope() -> tuple[str, ...]:
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
+
+
+def _ladder(grace: float, again_after: float) -> list[tuple[signal.Signals, float]]:
+    """Signals, each with the seconds to wait after it."""
+    if grace <= 0:
+        return [(signal.SIGKILL, KILL_SECONDS)]
+    if 0 < again_after < grace:
+        terms = [(signal.SIGTERM, again_after), (signal.SIGTERM, grace - again_after)]
+    else:
+        terms = [(signal.SIGTERM, grace)]
+    return [*terms, (signal.SIGKILL, KILL_SECONDS)]
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # macOS answers so for a group of zombies.
+        return False
+    return True
+
+
+def _when_dead(pid: int, call: Callable[[], None]) -> None:
+    """Call `call` on the loop once the child is dead; it is not reaped by this."""
+    loop = asyncio.get_running_loop()
+    if not hasattr(os, "pidfd_open"):
+        threading.Thread(target=_wait_in_thread, args=(pid, loop, call), daemon=True).start()
+        return
+    descriptor = os.pidfd_open(pid)
+
+    def seen() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        call()
+
+    loop.add_reader(descriptor, seen)
+
+
+def _wait_in_thread(pid: int, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    with suppress(RuntimeError):  # the loop may be closed by now
+        loop.call_soon_threadsafe(call)

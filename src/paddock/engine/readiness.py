@@ -1,0 +1,66 @@
+"""Is the child ready, and is it the child that answers?"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from paddock.engine.connection import ConnectionPool
+from paddock.engine.engine import Launch
+from paddock.engine.ports import PortOwner, owner
+from paddock.errors import UpstreamLost
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.05
+ANSWER_SECONDS = 5.0
+"""How long one answer may take; a child that is asked while it starts up may be slow."""
+PROOF_PATH = "/v1/models"
+
+
+class StallLimit:
+    """Seconds that may pass without progress. Loop thread only."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._end = self._loop.time() + seconds
+
+    def progressed(self) -> None:
+        """Start over."""
+        self._end = self._loop.time() + self.seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds left; not above zero when it has stalled."""
+        return self._end - self._loop.time()
+
+
+async def until_ready(pool: ConnectionPool, path: str, limit: StallLimit) -> bool:
+    """GET `path` until it answers 200. False when the limit passes first."""
+    pause = FIRST_PAUSE
+    while limit.left > 0:
+        if await _status(pool, path, limit=min(ANSWER_SECONDS, limit.left)) == 200:
+            return True
+        await asyncio.sleep(min(pause, max(0.0, limit.left)))
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    return False
+
+
+async def is_trusted(pool: ConnectionPool, launch: Launch, pid: int) -> bool:
+    """Whether our child answers on its port, and not a program that was faster to take it."""
+    if await asyncio.to_thread(owner, launch.port, pid) is PortOwner.STRANGER:
+        return False
+    if not launch.proves_key:
+        return True
+    refused = await _status(pool, PROOF_PATH, key=secrets.token_urlsafe(24))
+    return refused == 401 and await _status(pool, PROOF_PATH) == 200
+
+
+async def _status(
+    pool: ConnectionPool, path: str, *, key: str | None = None, limit: float = ANSWER_SECONDS
+) -> int:
+    """The status of a GET; 0 without an answer."""
+    try:
+        return (await pool.fetch("GET", path, timeout=limit, key=key)).status
+    except (UpstreamLost, TimeoutError, OSError):
+        return 0
