@@ -55,7 +55,7 @@ SIGNS = (
         r"unknown model architecture: '(?P<name>[^']*)'",
         FailureKind.UNSUPPORTED_ARCHITECTURE,
         "the engine does not know the model's architecture '$name'",
-        "a newer llama.cpp may know it; `paddock list --all` shows the engines' versions",
+        "a newer llama.cpp may know it",
     ),
     _sign(
         r"unknown (?P<what>pre-tokenizer type|projector type): '?(?P<name>[^'\s]*)",
