@@ -104,12 +104,15 @@ class Process:
     async def end(self, *, grace: float, again_after: float = 0.0) -> None:
         """SIGTERM to the group, SIGKILL after `grace` seconds (0: at once); return when it is gone.
 
+        Its stdin ends too.
         `again_after` sends a second SIGTERM after so many seconds, for programs that take it as
         "now". A child that even SIGKILL cannot end is reported and left after ten seconds.
         """
         self._ending = True
         for number, seconds in _ladder(grace, again_after):
             self._signal(number)
+            # llama-server's threads that read stdin hold up its exit until there is no more.
+            self._stdin.close()
             await asyncio.wait({self.ended}, timeout=seconds)
             if self.ended.done():
                 return
