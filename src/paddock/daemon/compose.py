@@ -75,7 +75,7 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
             (
                 *front.routes(),
                 *ModelEndpoints(forwarder).routes(),
-                *Listing(config, library, scheduler).routes(),
+                *Listing(config, library, scheduler, launcher).routes(),
                 *lifecycle.routes(),
                 *UpstreamEndpoint(library, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),
@@ -108,7 +108,9 @@ def _tell_scheduler(library: Library, scheduler: Scheduler[Instance]) -> Listene
 
     def tell(event: Event) -> None:
         if isinstance(event, CatalogChanged):
-            replaced = [model for model in library.catalog.models if model.id in event.replaced]
+            replaced = [
+                model for model in library.catalog.models.values() if model.id in event.replaced
+            ]
             scheduler.catalog_changed(removed=event.removed, replaced=replaced)
 
     return tell

@@ -29,7 +29,7 @@ def _count(daemon: Daemon) -> str:
 
 def _example(daemon: Daemon) -> str:
     door = next((door for door in daemon.doors if door.name == "openai"), None)
-    chatty = (m for m in daemon.library.catalog.models if Trait.CHAT in m.traits)
+    chatty = (m for m in daemon.library.catalog.models.values() if Trait.CHAT in m.traits)
     model = next(chatty, None)
     if door is None or model is None:
         return ""

@@ -20,12 +20,12 @@ from paddock.tasks import cancel_and_wait, spawn
 log = logging.getLogger(__name__)
 
 
-def serve(config: Config, *, log_level: str = "info") -> int:
+def serve(config: Config) -> int:
     """Run the daemon until SIGTERM or SIGINT; the exit code.
 
     A second signal cuts what still runs. Prints one line with its hint when it cannot start.
     """
-    ring = configure(log_level)
+    ring = configure(config.log_level)
     _raise_file_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -81,6 +81,16 @@ class Instance:
         self._starting: asyncio.Task[InstanceFailed | None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The child's command line; empty before it is known."""
+        return self._launch.argv if self._launch else ()
+
+    @property
+    def address(self) -> str:
+        """Where the child listens, as a URL; empty before it is known."""
+        return f"http://{self._launch.host}:{self._launch.port}" if self._launch else ""
+
     # --- starting
 
     async def start(self) -> None:

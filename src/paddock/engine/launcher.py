@@ -47,6 +47,10 @@ class Launcher:
         instance.exited.add_done_callback(lambda _: self._instances.discard(instance))
         return instance
 
+    def find(self, instance_id: str) -> Instance | None:
+        """A living instance by its id."""
+        return next((one for one in self._instances if one.id == instance_id), None)
+
     def output(self, model_id: str) -> Output | None:
         """What the model's instances printed, the last of them last; None if it never ran."""
         return self._outputs.get(model_id)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
 from aiohttp import web
 
-from paddock.config.schema import Config
+from paddock.config.schema import Config, ModelEntry
 from paddock.engine.instance import Instance
+from paddock.engine.launcher import Launcher
 from paddock.events import InstanceState
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
@@ -30,10 +32,17 @@ OUTPUTS = {Trait.EMBEDDING: "embedding", Trait.RERANK: "score"}
 class Listing:
     """Answers what models there are, and what runs."""
 
-    def __init__(self, config: Config, library: Library, scheduler: Scheduler[Instance]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        library: Library,
+        scheduler: Scheduler[Instance],
+        launcher: Launcher,
+    ) -> None:
         self._config = config
         self._library = library
         self._scheduler = scheduler
+        self._launcher = launcher
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
@@ -49,7 +58,7 @@ class Listing:
     async def models(self, call: Call) -> web.Response:  # noqa: ARG002
         """OpenAI's model list, with llama.cpp's `status` and what the header tells."""
         states = _states(self._scheduler.snapshot())
-        listed = (m for m in self._library.catalog.models if not m.settings.unlisted)
+        listed = (m for m in self._library.catalog.models.values() if not m.settings.unlisted)
         data = [self._entry(model, states.get(model.id)) for model in listed]
         return web.json_response({"object": "list", "data": data})
 
@@ -70,7 +79,7 @@ class Listing:
         catalog = self._library.catalog
         view = self._scheduler.snapshot()
         states, failed = _states(view), {failure.model for failure in view.failed}
-        told = [_library_entry(m, _state_word(m, states, failed)) for m in catalog.models]
+        told = [_library_entry(m, _state_word(m, states, failed)) for m in catalog.models.values()]
         left_out = [{"path": str(f.path), "reason": f.reason} for f in catalog.left_out]
         everything = "all" in call.request.query
         return web.json_response({"models": told, "left_out": left_out if everything else []})
@@ -121,34 +130,35 @@ class Listing:
         return min(asked or trained, trained or asked)
 
     def _running(self, view: InstanceView) -> dict[str, Any]:
-        model = self._scheduler.instance(view.instance).model
-        settings = model.settings
+        instance = self._launcher.find(view.instance)
+        model = self._library.catalog.models.get(view.model)
+        settings = model.settings if model else ModelEntry()
         return {
             "model": view.model,
             "state": str(view.state),
-            "cmd": settings.cmd,
-            "proxy": "",
+            "cmd": shlex.join(instance.argv) if instance else "",
+            "proxy": instance.address if instance else "",
             "ttl": int(view.ttl),
             "name": settings.name,
             "description": settings.description,
         }
 
     def _instance(self, view: InstanceView) -> dict[str, Any]:
-        instance = self._scheduler.instance(view.instance)
+        instance = self._launcher.find(view.instance)
         return {
             "model": view.model,
             "instance": view.instance,
             "state": str(view.state),
-            "progress": instance.progress,
-            "engine": instance.engine,
-            "pid": instance.pid,
+            "progress": instance.progress if instance else None,
+            "engine": instance.engine if instance else "",
+            "pid": instance.pid if instance else None,
             "slots": view.slots,
             "active": view.active,
             "idle_seconds": view.idle,
             "ttl": view.ttl,
             "expires_in": view.unload_in,
             "load_seconds": view.load_time,
-            "size": instance.model.size,
+            "size": instance.model.size if instance else 0,
             "leaving": view.leaving,
         }
 

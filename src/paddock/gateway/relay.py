@@ -228,12 +228,15 @@ class Relay:
 
     def _put(self, data: bytes) -> None:
         if self._chunked:
-            self._out += (b"%x\r\n" % len(data), data, b"\r\n")
+            self._out.append(b"%x\r\n%b\r\n" % (len(data), data))
         else:
             self._out.append(data)
 
     def _put_lines(self, data: bytes) -> None:
         """Pass on whole lines only, so that an error event can follow at any moment."""
+        if not self._held and data.endswith(b"\n"):
+            self._put(data)
+            return
         data = self._held + data
         end = data.rfind(b"\n") + 1
         if len(data) - end > HOLD_BACK_LIMIT:
