@@ -78,7 +78,7 @@ class Forwarder:
         Raises what the scheduler and the engine raise, as long as nothing was written; afterwards
         the error is told in the stream. Cancelling gives back the lease and stops the generation.
         """
-        relay = Relay(call.request, ())
+        relay = Relay(call.request, _told_headers(call))
         try:
             lease = await self._lease(call, model, relay if ask.streams else None)
         except PaddockError as error:
@@ -87,12 +87,12 @@ class Forwarder:
             relay.fail(error)
             return relay.relayed()
         with lease:
-            relay.added = _told_headers(call, lease)
+            relay.added = (*relay.added, _timing(lease))
             return await self._exchange(lease.instance, ask, relay)
 
     async def tunnel(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
         """Open a WebSocket to `model` for the client and return when either side ends it."""
-        relay = Tunnel(call.request, ())
+        relay = Tunnel(call.request, _told_headers(call))
         with await self._scheduler.lease(model, client=call.client) as lease:
             return await self._exchange(lease.instance, ask, relay)
 
@@ -147,7 +147,7 @@ async def _relay(pool: ConnectionPool, ask: Ask, relay: Relay) -> Relayed:
 
 async def _assemble(pool: ConnectionPool, ask: Ask, assembler: Assembler, relay: Relay) -> Relayed:
     answer = await _send(pool, ask, Assembled(assembler).run)
-    return relay.whole(answer.status, (*answer.headers, *relay.added), answer.body)
+    return relay.whole(answer.status, answer.headers, answer.body)
 
 
 Exchange = Callable[[Connection, bytes, bytes], Awaitable[T]]
@@ -177,7 +177,11 @@ async def _explain(instance: Instance, error: UpstreamLost) -> UpstreamLost:
     return UpstreamLost(f"{instance.model.id} died: {failure.message}", hint=failure.hint)
 
 
-def _told_headers(call: Call, lease: Lease[Instance]) -> Headers:
-    timing = b"queue;dur=%.1f, load;dur=%.1f" % (lease.queued * 1000, lease.loading * 1000)
-    told = tuple((name.encode(), value.encode()) for name, value in call.headers.items())
-    return (*told, (b"Server-Timing", timing))
+def _told_headers(call: Call) -> Headers:
+    return tuple((name.encode(), value.encode()) for name, value in call.headers.items())
+
+
+def _timing(lease: Lease[Instance]) -> tuple[bytes, bytes]:
+    """How long the request waited for room and for its model, in milliseconds."""
+    waits = b"queue;dur=%.1f, load;dur=%.1f" % (lease.queued * 1000, lease.loading * 1000)
+    return (b"Server-Timing", waits)

@@ -79,7 +79,7 @@ class Relay:
         self._keep_alive = request.keep_alive and request.version >= (1, 1)
         self._can_chunk = request.version >= (1, 1)
         self.added = added
-        """Our own response headers, set before the head comes."""
+        """Our own response headers; what is set before the head comes is told."""
         self.done: asyncio.Future[None] = self._loop.create_future()
         """Ends when the answer is on the wire, or with UpstreamLost."""
         self.started = False
