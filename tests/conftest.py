@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import inspect
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -97,3 +102,32 @@ def _new_children(before: set[Any]) -> list[str]:
         except psutil.Error:
             continue  # it ended while it was looked at
     return left
+
+
+@cache
+def _gguf_maker() -> ModuleType:
+    path = Path(__file__).parent / "fakes" / "gguf_maker.py"
+    spec = importlib.util.spec_from_file_location("gguf_maker", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gguf_maker"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def gguf_maker() -> Any:
+    """The module `tests/fakes/gguf_maker.py`: writes GGUFs with any header and no weights."""
+    return _gguf_maker()
+
+
+@pytest.fixture(scope="session")
+def make_gguf(gguf_maker: Any) -> Callable[..., Path]:
+    """`make_gguf(path, **fields of gguf_maker.Gguf)` writes a small GGUF and gives its path."""
+
+    def make(path: Path, **fields: Any) -> Path:
+        written: Path = gguf_maker.Gguf(**fields).write(path)
+        return written
+
+    return make

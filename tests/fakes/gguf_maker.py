@@ -27,7 +27,7 @@ class Raw:
 
 @dataclass
 class Gguf:
-    """What to write. Values of metadata: int is u32, negative i32, lists take their first's type."""
+    """What to write. In metadata an int is u32 (i32 below 0), and a list has the type of its least."""
 
     architecture: str = "llama"
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -77,10 +77,12 @@ class Gguf:
             usual["tokenizer.ggml.model"] = "gpt2"
             usual["tokenizer.ggml.tokens"] = Raw(tokens(self.vocabulary, self.mark))
             usual["tokenizer.ggml.token_type"] = Raw(
-                struct.pack(f"{self.mark}IIQ", ARRAY, I32, self.vocabulary) + bytes(4 * self.vocabulary)
+                struct.pack(f"{self.mark}IIQ", ARRAY, I32, self.vocabulary)
+                + bytes(4 * self.vocabulary)
             )
             usual["tokenizer.ggml.scores"] = Raw(
-                struct.pack(f"{self.mark}IIQ", ARRAY, F32, self.vocabulary) + bytes(4 * self.vocabulary)
+                struct.pack(f"{self.mark}IIQ", ARRAY, F32, self.vocabulary)
+                + bytes(4 * self.vocabulary)
             )
         if self.merges:
             usual["tokenizer.ggml.merges"] = Raw(merges(self.merges, self.mark))
@@ -96,7 +98,7 @@ class Gguf:
         if isinstance(value, Raw):
             return value.data
         if isinstance(value, list | tuple):
-            kind = kind_of(value[0]) if value else U32
+            kind = kind_of(min(value)) if value else U32
             items = b"".join(self.bare(kind, item) for item in value)
             return struct.pack(f"{self.mark}IIQ", ARRAY, kind, len(value)) + items
         kind = kind_of(value)
@@ -150,7 +152,9 @@ def tokens(count: int, mark: str = "<", seed: int = 0) -> bytes:
 @cache
 def merges(count: int, mark: str = "<", seed: int = 0) -> bytes:
     """A typed array of pairs of pieces."""
-    return _texts(count, mark, (f"{seed or ''}{'Ġ' * (n % 2)}m{n % 9973:x} {n:x}" for n in range(count)))
+    return _texts(
+        count, mark, (f"{seed or ''}{'Ġ' * (n % 2)}m{n % 9973:x} {n:x}" for n in range(count))
+    )
 
 
 def _texts(count: int, mark: str, texts: Iterable[str]) -> bytes:

@@ -24,8 +24,6 @@ from paddock.errors import GgufError
 from paddock.library.gguf_cursor import Cursor
 
 MAX_STRING: Final = 16 * 1024 * 1024
-MAX_STRINGS: Final = 4 * 1024 * 1024
-"""In one array; the largest real ones have half a million."""
 
 _EDGE: Final = 4096
 _WALKED: Final = 256
@@ -50,7 +48,7 @@ class Steps:
 
     def over(self, cursor: Cursor, count: int) -> None:
         """Move past `count` strings. Raises GgufError where they cannot all be there."""
-        _check_count(cursor, count)
+        _allow(cursor, count)
         if count <= _WALKED:
             _walk(cursor, count)
             return
@@ -86,12 +84,14 @@ class ExactSteps(Steps):
 
     def over(self, cursor: Cursor, count: int) -> None:
         """Move past `count` strings. Raises GgufError where they cannot all be there."""
-        _check_count(cursor, count)
+        _allow(cursor, count)
         _walk(cursor, count)
 
 
-def _check_count(cursor: Cursor, count: int) -> None:
-    if count > MAX_STRINGS:
+def _allow(cursor: Cursor, count: int) -> None:
+    """Check that `count` strings may be there, and take them off what the header may have."""
+    cursor.strings_left -= count
+    if cursor.strings_left < 0:
         raise GgufError(f"damaged: a list of {count} strings, more than any tokenizer has")
     if count * 8 > cursor.left:
         raise cursor.ended()

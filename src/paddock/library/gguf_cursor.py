@@ -17,6 +17,9 @@ ByteOrder = Literal["little", "big"]
 WINDOW: Final = 64 * 1024
 """Bytes per read: most of what lies between two long arrays."""
 
+MAX_STRINGS: Final = 2 * 1024 * 1024
+"""In all arrays of one header; the largest real tokenizers have 0.8 million with their merges."""
+
 MAX_HEADER: Final = 256 * 1024 * 1024
 """A header past this is no header: real ones are at most some 20 MiB."""
 
@@ -28,12 +31,24 @@ class Cursor:
     Raises GgufError where the file, or what a header may take of it, ends.
     """
 
-    __slots__ = ("_start", "buffer", "fd", "index", "limit", "order", "size", "u32", "u64")
+    __slots__ = (
+        "_start",
+        "buffer",
+        "fd",
+        "index",
+        "limit",
+        "order",
+        "size",
+        "strings_left",
+        "u32",
+        "u64",
+    )
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
         self.size = size
         self.limit = min(size, MAX_HEADER)
+        self.strings_left = MAX_STRINGS
         self.buffer = b""
         self.index = 0
         self._start = 0

@@ -1,0 +1,140 @@
+"""The library at one moment: all models, all names, and what was left out. Never changes.
+
+What the owner wrote comes together here with what was found:
+
+- an entry with `cmd` is a model of its own, and wins over a found one of the same id;
+- an entry without changes the found model of that id, and waits while there is none;
+- an id beats an alias, and of two equal aliases the first entry's counts; the other is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from paddock.config.schema import ModelEntry
+from paddock.errors import UnknownModel
+from paddock.events import CatalogChanged
+from paddock.library.model import LeftOut, Model
+from paddock.library.naming import lookup_key, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedAlias:
+    """An alias that the owner wrote and that does not lead to its model."""
+
+    alias: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A snapshot of the library. Safe to keep and to share."""
+
+    models: Mapping[str, Model]
+    """By id, sorted."""
+    left_out: tuple[LeftOut, ...]
+    """By path."""
+    dropped_aliases: tuple[DroppedAlias, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """From the lookup key of every name to the id."""
+
+    def resolve(self, name: str) -> Model:
+        """The model of this name: its id, else an alias; case and `:latest` do not count.
+
+        Raises UnknownModel with the nearest names.
+        """
+        model = self.find(name)
+        if model is None:
+            raise UnknownModel(name, nearest(name, self._offered()))
+        return model
+
+    def find(self, name: str) -> Model | None:
+        """The model of this name as `resolve` finds it, or None."""
+        return self.models.get(name) or self.models.get(self.names.get(lookup_key(name), ""))
+
+    def _offered(self) -> list[str]:
+        aliases = (alias for model in self.models.values() for alias in model.aliases)
+        return [*self.models, *aliases]
+
+    def changes_since(self, before: Catalog) -> CatalogChanged | None:
+        """How this one differs from an earlier one; None when nobody needs to know."""
+        old, new = before.models, self.models
+        kept = old.keys() & new.keys()
+        changed = CatalogChanged(
+            added=frozenset(new.keys() - old.keys()),
+            removed=frozenset(old.keys() - new.keys()),
+            replaced=frozenset(i for i in kept if old[i].fingerprint != new[i].fingerprint),
+        )
+        return changed if changed.added or changed.removed or changed.replaced else None
+
+
+EMPTY: Final = Catalog(MappingProxyType({}), ())
+
+
+def build(
+    found: Sequence[Model], left_out: Sequence[LeftOut], entries: Mapping[str, ModelEntry]
+) -> Catalog:
+    """Put together what was found and what the owner wrote (`entries`, by model id)."""
+    commands = {i: _command(i, entry) for i, entry in entries.items() if entry.cmd}
+    changes = {lookup_key(i): entry for i, entry in entries.items() if not entry.cmd}
+    taken = {lookup_key(i) for i in commands}
+    shadowed = [model for model in found if model.id in taken]
+    models = [*commands.values(), *(m for m in found if m.id not in taken)]
+    models = [_changed(model, changes.get(model.id)) for model in models]
+    names = {lookup_key(model.id): model.id for model in models}
+    kept, dropped = _aliases(models, entries, names)
+    ordered = sorted(models, key=lambda model: model.id)
+    left = [*left_out, *map(_shadow, shadowed)]
+    return Catalog(
+        models=MappingProxyType(
+            {m.id: replace(m, aliases=kept[m.id]) if m.id in kept else m for m in ordered}
+        ),
+        left_out=tuple(sorted(left, key=lambda left: str(left.path))),
+        dropped_aliases=tuple(dropped),
+        names=MappingProxyType(names),
+    )
+
+
+def _command(model_id: str, entry: ModelEntry) -> Model:
+    return Model(id=model_id, settings=entry, fingerprint=_digest("", entry))
+
+
+def _changed(model: Model, entry: ModelEntry | None) -> Model:
+    if entry is None or model.path is None:
+        return model
+    return replace(model, settings=entry, fingerprint=_digest(model.fingerprint, entry))
+
+
+def _digest(files: str, entry: ModelEntry) -> str:
+    return blake2b((files + entry.model_dump_json()).encode(), digest_size=16).hexdigest()
+
+
+def _shadow(model: Model) -> LeftOut:
+    reason = f"the model {model.id} of the configuration, with a cmd of its own, has the same id"
+    return LeftOut(model.path or Path(), reason)
+
+
+def _aliases(
+    models: Sequence[Model], entries: Mapping[str, ModelEntry], names: dict[str, str]
+) -> tuple[dict[str, tuple[str, ...]], list[DroppedAlias]]:
+    """The aliases of each model that has some, and the dropped ones; adds them to `names`."""
+    ids = {lookup_key(model.id): model.id for model in models}
+    kept: dict[str, list[str]] = {}
+    dropped = []
+    for key, entry in entries.items():
+        owner = ids.get(lookup_key(key))
+        if owner is None:
+            continue
+        for alias in entry.aliases:
+            holder = names.setdefault(lookup_key(alias), owner)
+            if holder != owner:
+                dropped.append(DroppedAlias(alias, owner, f"it leads to {holder} already"))
+            elif lookup_key(alias) != lookup_key(owner):
+                kept.setdefault(owner, []).append(alias)
+    return {model_id: tuple(dict.fromkeys(aliases)) for model_id, aliases in kept.items()}, dropped

@@ -1,0 +1,124 @@
+"""The library: follows the models folders and always has a current catalog.
+
+One thread scans, so scans never overlap; the loop only swaps the snapshot and says what changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from paddock.config.schema import Config
+from paddock.errors import LibraryError
+from paddock.events import EventBus
+from paddock.library.cache import HeaderCache
+from paddock.library.catalog import EMPTY, Catalog, build
+from paddock.library.gguf import read_header
+from paddock.library.gguf_arrays import Steps
+from paddock.library.header import Header
+from paddock.library.model import Model
+from paddock.library.scan import Scan, ScanStopped, scan
+from paddock.library.watch import Watcher
+from paddock.tasks import cancel_and_wait, spawn
+
+log = logging.getLogger(__name__)
+
+_CLOSE: Final = 5.0
+"""Seconds that a running scan gets to end; it hangs only in a file system that hangs."""
+_MOST_REST: Final = 0.3
+"""Seconds at most between two looks when things happen all the time."""
+
+
+class Library:
+    """All models there are. Loop thread only; `start` it once and `aclose` it."""
+
+    def __init__(self, config: Config, bus: EventBus, cache_dir: Path) -> None:
+        self._config = config
+        self._bus = bus
+        self._cache = HeaderCache(cache_dir)
+        self._catalog = EMPTY
+        self._folders: frozenset[tuple[str, int, int]] = frozenset()
+        self._watcher = Watcher(config.models_dir)
+        self._scanning = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="library scan")
+        self._stop = threading.Event()
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The current snapshot; another one once something changes."""
+        return self._catalog
+
+    def resolve(self, name: str) -> Model:
+        """The model of this name. Raises UnknownModel with the nearest names."""
+        return self._catalog.resolve(name)
+
+    async def start(self) -> None:
+        """Scan once and return with the catalog full; then follow the folders until `aclose`."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._cache.load)
+        await self.rescan()
+        self._following = spawn(self._follow(), name="library follow")
+
+    async def rescan(self) -> None:
+        """Look at everything now; the catalog is current on return.
+
+        Publishes CatalogChanged when models came, went or changed. Cancelling does not stop the
+        look itself, only the waiting.
+        """
+        async with self._scanning:
+            loop = asyncio.get_running_loop()
+            try:
+                found, catalog = await loop.run_in_executor(self._thread, self._look)
+            except ScanStopped:
+                return
+            before, self._catalog, self._folders = self._catalog, catalog, found.folders
+            if changes := catalog.changes_since(before):
+                self._bus.publish(changes)
+
+    async def header(self, model: Model) -> Header:
+        """Everything in the header of the model's (first) file, read anew in a thread.
+
+        Raises LibraryError when it has no file or it cannot be read, GgufError when it is broken.
+        """
+        if model.path is None:
+            raise LibraryError(f"model {model.id!r} is a command and has no file of its own")
+        try:
+            return await asyncio.to_thread(_read_header, model.path)
+        except OSError as error:
+            raise LibraryError(f"{model.path} cannot be read: {error.strerror}") from error
+
+    async def aclose(self) -> None:
+        """Stop following. Idempotent; the catalog stays as it is."""
+        self._stop.set()
+        if self._following is not None:
+            await cancel_and_wait([self._following])
+        await self._watcher.aclose()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(self._thread.shutdown), _CLOSE)
+
+    def _look(self) -> tuple[Scan, Catalog]:
+        found = scan(self._config.models_dir, self._cache, self._stop)
+        return found, build(found.models, found.left_out, self._config.models)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._watcher.listen(self._folders)
+            await self._watcher.wait(self._config.rescan_interval)
+            started = time.monotonic()
+            try:
+                await self.rescan()
+            except Exception:
+                log.exception("the models folders could not be looked at")
+            await asyncio.sleep(min(time.monotonic() - started, _MOST_REST))
+
+
+def _read_header(path: Path) -> Header:
+    return read_header(Path(os.path.realpath(path)), Steps())

@@ -1,0 +1,42 @@
+"""Headers in memory, and files from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paddock.library.header import Header, TensorTable
+
+
+@pytest.fixture
+def file_of(tmp_path: Path) -> Callable[[bytes], Path]:
+    """Writes these bytes to a file."""
+
+    def write(data: bytes, name: str = "x.gguf") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def header_with() -> Callable[..., Header]:
+    """A header with this metadata and nothing else."""
+
+    def make(metadata: dict[str, Any], architecture: str = "llama") -> Header:
+        return Header(
+            version=3,
+            byte_order="little",
+            file_size=0,
+            metadata={"general.architecture": architecture, **metadata},
+            arrays={},
+            tensors=TensorTable(),
+            data_offset=0,
+        )
+
+    return make
