@@ -8,6 +8,7 @@ its shape, and a connection that does not send its head in time is closed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 
@@ -17,6 +18,7 @@ from paddock.errors import PaddockError, RequestTooLarge, RequestTooSlow
 from paddock.gateway import problems
 from paddock.gateway.client import KEEP_ALIVE_SECONDS, DoorServer
 from paddock.gateway.gate import Gate
+from paddock.gateway.relay import Relayed
 from paddock.gateway.routes import Call, RouteTable
 from paddock.units import format_bytes
 
@@ -57,7 +59,7 @@ class Door:
         except PaddockError as error:
             response = problems.response(error, request.path)
         except ConnectionError:
-            raise  # the client is gone: aiohttp ends the connection
+            return Relayed(499, keep_alive=False)  # the client is gone: there is nobody to tell
         except Exception:
             log.exception("request %s %s failed", call.id, request.path)
             response = problems.response(problems.Internal(), request.path)
@@ -91,11 +93,16 @@ def preflight(call: Call) -> web.Response:
     )
 
 
+_ID_PREFIX = secrets.token_hex(4)
+_ids = itertools.count(1)
+"""Together an id that no other request of this or another daemon has, without a system call."""
+
+
 def _request_id(request: web.BaseRequest) -> str:
     given = request.headers.get("X-Request-Id", "")
     if 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").isalnum():
         return given
-    return secrets.token_hex(8)
+    return f"{_ID_PREFIX}{next(_ids):06x}"
 
 
 def _check_head_size(request: web.BaseRequest) -> None:
@@ -111,7 +118,9 @@ async def sent_body(request: web.BaseRequest, limit: int) -> bytes:
     """
     pieces: list[bytes] = []
     size = 0
-    while piece := await _next_piece(request.content):
+    content = request.content
+    while not content.at_eof():
+        piece = await _next_piece(content)
         size += len(piece)
         if size > limit:
             raise RequestTooLarge(f"the request body is larger than {format_bytes(limit)}")
