@@ -19,6 +19,8 @@ def parse_duration(text: str | float) -> float:
         raise ValueError("a duration is seconds, or text like 30s, 5m or 1h30m")  # noqa: TRY004
     try:
         seconds = float(text)
+    except OverflowError:
+        seconds = math.inf
     except ValueError:
         seconds = _parse_worded_duration(str(text).strip().lower())
     if not math.isfinite(seconds) or seconds < 0:
