@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, cast
 
+from paddock.engine import procfs
 from paddock.tasks import spawn
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,6 @@ DRAIN_SECONDS = 1.0
 """How long a child's output may stay open after its whole group is gone."""
 KILL_SECONDS = 10.0
 """How long SIGKILL may take: a process stuck in a driver dies only when the driver lets it."""
-GROUP_SECONDS = 1.0
-"""How long killed group members may stay visible: their new parent may be slow to reap them."""
 
 _GATE = """\
 { read -r score </proc/self/oom_score_adj &&
@@ -63,7 +63,7 @@ class Process:
         self._drains = (_Drain(out, stdout), _Drain(err, stderr))
         self._died = asyncio.Event()
         self._ending = False
-        self._killed = False
+        self._hopeless_at = math.inf
         _when_dead(popen.pid, self._died.set)
         spawn(self._live(), name=f"child {popen.pid}")
 
@@ -119,7 +119,9 @@ class Process:
         log.error("process %d does not end: it may hang in a device driver", self.pid)
 
     def _signal(self, number: signal.Signals) -> None:
-        self._killed = self._killed or number == signal.SIGKILL
+        if number == signal.SIGKILL:
+            now = asyncio.get_running_loop().time()
+            self._hopeless_at = min(self._hopeless_at, now + KILL_SECONDS)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
@@ -137,16 +139,15 @@ class Process:
         self.ended.set_result(code)
 
     async def _outlive_group(self) -> None:
-        """Until nothing is left in the group. `end()` bounds it: sooner or later it kills."""
+        """Until nothing in the group lives. `end()` bounds it: sooner or later it kills."""
         loop = asyncio.get_running_loop()
-        pause, give_up = 0.001, None
-        while _group_exists(self.pid):
-            if self._killed:
-                give_up = give_up or loop.time() + GROUP_SECONDS
-                if loop.time() > give_up:
-                    return
+        pause = 0.001
+        while _group_exists(self.pid) and loop.time() < self._hopeless_at:
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 0.05)
+            # Zombies hold nothing, and may stay for long where pid 1 does not reap orphans.
+            if pause > 0.01 and not await asyncio.to_thread(procfs.group_lives, self.pid):
+                return
+            pause = min(pause * 2, 0.1)
 
 
 class _Drain:

@@ -62,6 +62,11 @@ def environment(pid: int) -> tuple[bytes, ...]:
         return ()
 
 
+def group_lives(group: int) -> bool:
+    """Whether a process of the group is alive, not just waiting to be reaped."""
+    return any(seen.group == group and seen.alive for seen in processes())
+
+
 def family(leader: int) -> frozenset[int]:
     """The pids of a process, its group, and all that descend from them."""
     everyone = tuple(processes())

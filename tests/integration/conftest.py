@@ -1,0 +1,101 @@
+"""Engines for tests: the fake llama-server, a tiny llama for real ones, and instances of both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paddock.config.schema import Config, EngineEntry, ModelEntry
+from paddock.engine.launcher import Launcher
+from paddock.events import EventBus, InstanceChanged
+from paddock.library.model import HeaderSummary, Model
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def fake_llama_server() -> Path:
+    """The program `tests/fakes/llama_server.py`."""
+    return REPOSITORY / "tests" / "fakes" / "llama_server.py"
+
+
+@pytest.fixture(scope="session")
+def real_llama_server() -> Path:
+    """A llama-server of llama.cpp, or the test is skipped."""
+    named = os.environ.get("PADDOCK_TEST_LLAMA_SERVER")
+    beside = REPOSITORY.parent / "shared" / "bin" / "llama-server" / "llama-server"
+    program = Path(named) if named else beside
+    if not program.exists():
+        pytest.skip("no llama-server here; name one in PADDOCK_TEST_LLAMA_SERVER")
+    return program
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GGUF that llama.cpp loads in a tenth of a second."""
+    pytest.importorskip("gguf")
+    from tests.fakes.tiny_llama import write
+
+    return write(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+
+
+class Engineering:
+    """Launchers with the fake engine in a folder of their own, and what they published."""
+
+    def __init__(self, folder: Path, fake: Path) -> None:
+        self.folder = folder
+        self.fake = fake
+        self.events: list[InstanceChanged] = []
+        self._launchers: list[Launcher] = []
+        self.file = folder / "model.gguf"
+        self.file.touch()
+
+    async def launcher(self, *switches: str, **config: Any) -> Launcher:
+        """A started launcher. `switches` are the fake's, `config` more of the configuration."""
+        args = " ".join(f"--fake '{switch}'" for switch in switches)
+        fake = EngineEntry(llama_server=self.fake, args=args)
+        settings = {"engines": {"fake": fake}, "stop_timeout": 3, "health_check_timeout": 20}
+        bus = EventBus()
+        bus.listen(self._hear)
+        launcher = Launcher(Config(**{**settings, **config}), bus, self.folder / "state")
+        self._launchers.append(launcher)
+        await launcher.start()
+        return launcher
+
+    def _hear(self, event: object) -> None:
+        if isinstance(event, InstanceChanged):
+            self.events.append(event)
+
+    def model(self, name: str = "m", path: Path | None = None, **settings: Any) -> Model:
+        """A model of the fake engine, or of a command when `cmd` is given."""
+        header = HeaderSummary(context_length=2048)
+        file = None if settings.get("cmd") else path or self.file
+        return Model(id=name, path=file, header=header, settings=ModelEntry(**settings))
+
+    async def aclose(self) -> None:
+        for launcher in self._launchers:
+            await launcher.aclose()
+
+
+@pytest.fixture
+async def engineering(
+    tmp_path: Path, fake_llama_server: Path, no_task_left_behind: None
+) -> AsyncIterator[Engineering]:
+    """See `Engineering`; its launchers are closed after the test."""
+    engineering = Engineering(tmp_path, fake_llama_server)
+    yield engineering
+    await engineering.aclose()
+
+
+@pytest.fixture(scope="session")
+def pid_of() -> Callable[[Path], int]:
+    """Reads a pid from a file that a program writes when it is ready to."""
+
+    def read(path: Path) -> int:
+        return int(path.read_text())
+
+    return read

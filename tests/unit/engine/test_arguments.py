@@ -1,0 +1,159 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paddock.config.schema import Config, ModelEntry
+from paddock.engine.arguments import command_line, context_per_request
+from paddock.engine.flags import FlagTable, parse_help
+from paddock.errors import ArgumentRefused
+from paddock.library.model import HeaderSummary, Model, Trait
+
+FAKE = Path(__file__).parents[2] / "fakes" / "llama_server.py"
+
+
+@pytest.fixture(scope="module")
+def table() -> FlagTable:
+    said = subprocess.run([sys.executable, FAKE, "--help"], capture_output=True, text=True)
+    return parse_help("llama-server", said.stdout)
+
+
+def model(*, context=4096, traits=(Trait.CHAT,), projector=None, **settings):
+    return Model(
+        id="m",
+        path=Path("/models/m.gguf"),
+        projector=projector,
+        header=HeaderSummary(context_length=context),
+        traits=frozenset(traits),
+        settings=ModelEntry(**settings),
+    )
+
+
+def line(table, model, engine_args="", **config):
+    return command_line(model, Config(**config), table, engine_args, port=4711)
+
+
+def pairs(words):
+    """Each flag with the word after it."""
+    return set(zip(words, (*words[1:], ""), strict=True))
+
+
+def test_each_slot_gets_its_own_context(table):
+    made = line(table, model(), context_length=1000, parallel=3)
+    assert made.slots == 3
+    assert {("--parallel", "3"), ("--ctx-size", "3000")} <= pairs(made.words)
+    assert "--no-kv-unified" in made.words
+
+
+def test_identity_and_safety_are_always_there(table):
+    words = line(table, model()).words
+    assert words[:2] == ("--model", "/models/m.gguf")
+    assert {
+        ("--host", "127.0.0.1"),
+        ("--port", "4711"),
+        ("--alias", "m"),
+        ("--cors-origins", "localhost"),
+        ("--log-verbosity", "4"),
+    } <= pairs(words)
+
+
+@pytest.mark.parametrize(
+    ("own", "default", "trained", "context"),
+    [
+        (None, 8192, 4096, 4096),
+        (None, 2048, 4096, 2048),
+        (0, 2048, 4096, 4096),
+        (512, 2048, 4096, 512),
+        (9999, 2048, 4096, 4096),
+        (None, 0, 4096, 4096),
+        (None, 2048, 0, 2048),
+        (0, 2048, 0, 0),
+    ],
+)
+def test_context_is_what_was_asked_but_never_more_than_trained(own, default, trained, context):
+    config = Config(context_length=default)
+    assert context_per_request(model(context=trained, context_length=own), config) == context
+
+
+def test_an_unknown_context_is_left_to_the_engine(table):
+    assert "--ctx-size" not in line(table, model(context=0, context_length=0)).words
+
+
+def test_an_embedding_model_takes_whole_inputs(table):
+    words = line(table, model(context=512, traits=[Trait.EMBEDDING])).words
+    assert "--embedding" in words
+    assert {("--batch-size", "512"), ("--ubatch-size", "512")} <= pairs(words)
+
+
+def test_a_chat_model_that_can_embed_still_chats(table):
+    assert "--embedding" not in line(table, model(traits=[Trait.EMBEDDING, Trait.CHAT])).words
+
+
+def test_a_reranker_reranks(table):
+    words = line(table, model(traits=[Trait.RERANK, Trait.EMBEDDING])).words
+    assert "--reranking" in words
+    assert "--embedding" not in words
+
+
+def test_a_projector_is_given(table):
+    words = line(table, model(projector=Path("/models/mmproj.gguf"))).words
+    assert ("--mmproj", "/models/mmproj.gguf") in pairs(words)
+
+
+def test_the_owners_flags_come_last_in_the_order_engine_default_model(table):
+    made = line(table, model(args="-t 3"), "-t 1", default_model_args="-t 2")
+    assert made.words[-6:] == ("-t", "1", "-t", "2", "-t", "3")
+
+
+@pytest.mark.parametrize(
+    ("args", "dropped"),
+    [
+        ("-c 777", "--ctx-size"),
+        ("--ctx_size 777", "--ctx-size"),
+        ("-np 5", "--parallel"),
+        ("-kvu", "--no-kv-unified"),
+        ("-lv 3", "--log-verbosity"),
+        ("-a other", "--alias"),
+    ],
+)
+def test_a_flag_of_the_owner_replaces_ours_however_it_is_spelled(table, args, dropped):
+    words = line(table, model(args=args)).words
+    ours = words[: -len(args.split())]
+    assert dropped not in ours
+
+
+def test_the_owners_slots_count_for_our_context(table):
+    made = line(table, model(args="-np 5"), context_length=100, default_model_args="")
+    assert made.slots == 5
+    assert ("--ctx-size", "500") in pairs(made.words)
+
+
+def test_the_owners_limit_of_requests_is_the_number_of_leases(table):
+    assert line(table, model(concurrency_limit=9)).slots == 9
+
+
+def test_flags_that_an_older_program_does_not_know_are_left_out():
+    older = parse_help("llama-server", "--model FNAME  x\n--port PORT  x\n--log-colors  x\n")
+    words = line(older, model(), default_model_args="").words
+    assert words == ("--model", "/models/m.gguf", "--port", "4711")
+
+
+@pytest.mark.parametrize("args", ["--host 0.0.0.0", "--port 1", "--api-key x", "-m y", "--version"])
+def test_flags_that_would_take_the_child_away_are_refused(table, args):
+    with pytest.raises(ArgumentRefused, match="not for the owner"):
+        line(table, model(args=args))
+
+
+@pytest.mark.parametrize("place", ["engine", "default", "model"])
+def test_an_unknown_flag_is_refused_wherever_it_stands(table, place):
+    args = {name: "--nonsense" if name == place else "" for name in ("engine", "default", "model")}
+    with pytest.raises(ArgumentRefused, match="--nonsense"):
+        line(table, model(args=args["model"]), args["engine"], default_model_args=args["default"])
+
+
+def test_a_file_named_like_a_flag_stays_a_value(table):
+    hostile = Model(id="--host=0.0.0.0", path=Path("/models/--host=0.0.0.0.gguf"))
+    words = line(table, hostile).words
+    assert words[1] == "/models/--host=0.0.0.0.gguf"
+    assert ("--alias", "--host=0.0.0.0") in pairs(words)
