@@ -36,7 +36,7 @@ def parse_json(data: bytes, decoder: json.JSONDecoder | None = None) -> dict[str
     Raises InvalidRequest, with the place where it is known, for anything else: other text than
     UTF-8 JSON, another type at the top, too deep, a number that is not finite or not sane.
     """
-    body = _value(data, decoder or _PLAIN)
+    body = parse_value(data, decoder)
     if type(body) is not dict:
         raise InvalidRequest(
             f"the body must be a JSON object, not {_json_type(body)}",
@@ -44,9 +44,15 @@ def parse_json(data: bytes, decoder: json.JSONDecoder | None = None) -> dict[str
         )
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _check_depth(body)
-    if b"\\u" in data:
-        _check_surrogates(body)
     return body
+
+
+def parse_value(data: bytes, decoder: json.JSONDecoder | None = None) -> Any:
+    """Any JSON value, of any depth that Python can hold; else as `parse_json`."""
+    value = _decoded(data, decoder or _PLAIN)
+    if b"\\u" in data:
+        _check_surrogates(value)
+    return value
 
 
 def dump_json(value: Any) -> bytes:
@@ -65,7 +71,7 @@ def model_name(body: dict[str, Any]) -> str:
     )
 
 
-def _value(data: bytes, decoder: json.JSONDecoder) -> Any:
+def _decoded(data: bytes, decoder: json.JSONDecoder) -> Any:
     try:
         return decoder.decode(data.removeprefix(_BOM).decode())
     except UnicodeDecodeError as error:
@@ -97,9 +103,9 @@ def _too_deep() -> InvalidRequest:
     return InvalidRequest(f"the body nests deeper than {MAX_DEPTH} levels")
 
 
-def _check_surrogates(body: dict[str, Any]) -> None:
+def _check_surrogates(value: Any) -> None:
     try:
-        dump_json(body)
+        dump_json(value)
     except UnicodeEncodeError as error:
         raise InvalidRequest(
             "the body holds half of a surrogate pair, which is no character",
