@@ -1,0 +1,1 @@
+"""`python -m bench`: what Paddock adds, always against a direct connection in the same run."""
