@@ -32,6 +32,7 @@ from paddock.gateway.routes import RouteTable
 from paddock.gateway.upstream import UpstreamEndpoint
 from paddock.library.library import Library
 from paddock.observe.logs import LogRing
+from paddock.observe.narrator import narrate
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.scheduler import Scheduler
 
@@ -58,6 +59,7 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
         bus = EventBus()
         library = Library(config, bus, config.state_dir / "cache")
         await library.start()
+        bus.listen(narrate)
         stack.push_async_callback(library.aclose)
         launcher = Launcher(config, bus, config.state_dir)
         await launcher.start()
@@ -70,7 +72,7 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
         front = Front(library, [])
         lifecycle = Lifecycle(library, scheduler, bus, streams)
         stack.push_async_callback(lifecycle.aclose)
-        forwarder = Forwarder(library, scheduler)
+        forwarder = Forwarder(library, scheduler, stall_timeout=config.stall_timeout)
         routes = RouteTable(
             (
                 *front.routes(),
