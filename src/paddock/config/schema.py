@@ -221,6 +221,8 @@ class Config(Section):
     """Seconds that running requests get to end before a stop or an unload cuts them."""
     stop_timeout: Annotated[Seconds, Field(ge=0.1)] = 5
     """Seconds between asking a child to end and killing it."""
+    stall_timeout: Annotated[Seconds, Field(ge=1)] = 60
+    """Seconds a client may read nothing of its answer before it is dropped and its slot freed."""
     rescan_interval: Annotated[Seconds, Field(ge=1)] = 30
     """Seconds between full looks at the models folders (network file systems tell no changes)."""
     log_level: LogLevel = "info"

@@ -17,6 +17,7 @@ from paddock.engine.connection import Connection, ConnectionPool, Headers
 from paddock.engine.instance import Instance
 from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway.assembled import Assembled
+from paddock.gateway.endings import Endings
 from paddock.gateway.relay import Relay, Relayed
 from paddock.gateway.tunnel import Tunnel
 from paddock.library.library import Library
@@ -52,6 +53,8 @@ class Ask:
     headers: Headers = ()
     streams: bool = False
     """The client asked for a stream of events: it can be told that its model is loading."""
+    endings: Endings = ()
+    """How the child ends a stream of events, where that is known."""
     assembler: Assembler | None = None
     """Puts the streamed answer together for a client that wants it whole."""
 
@@ -64,9 +67,13 @@ def passed_headers(request: web.BaseRequest) -> Headers:
 class Forwarder:
     """Carries requests to models."""
 
-    def __init__(self, library: Library, scheduler: Scheduler[Instance]) -> None:
+    def __init__(
+        self, library: Library, scheduler: Scheduler[Instance], *, stall_timeout: float
+    ) -> None:
+        """`stall_timeout`: seconds after which a client that reads nothing is dropped."""
         self._library = library
         self._scheduler = scheduler
+        self._stall_timeout = stall_timeout
 
     def resolve(self, name: str) -> Model:
         """The model of this name. Raises UnknownModel."""
@@ -78,7 +85,12 @@ class Forwarder:
         Raises what the scheduler and the engine raise, as long as nothing was written; afterwards
         the error is told in the stream. Cancelling gives back the lease and stops the generation.
         """
-        relay = Relay(call.request, _told_headers(call))
+        relay = Relay(
+            call.request,
+            _told_headers(call),
+            stall_timeout=self._stall_timeout,
+            endings=ask.endings,
+        )
         try:
             lease = await self._lease(call, model, relay if ask.streams else None)
         except PaddockError as error:
@@ -92,7 +104,7 @@ class Forwarder:
 
     async def tunnel(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
         """Open a WebSocket to `model` for the client and return when either side ends it."""
-        relay = Tunnel(call.request, _told_headers(call))
+        relay = Tunnel(call.request, _told_headers(call), stall_timeout=self._stall_timeout)
         with await self._scheduler.lease(model, client=call.client) as lease:
             return await self._exchange(lease.instance, ask, relay)
 

@@ -14,6 +14,7 @@ from paddock.errors import InvalidRequest
 from paddock.gateway.assemble import plan
 from paddock.gateway.body import dump_json, model_name, parse_json_async
 from paddock.gateway.door import sent_body
+from paddock.gateway.endings import ENDINGS
 from paddock.gateway.forward import Ask, Forwarder, passed_headers
 from paddock.gateway.multipart import boundary_of, text_field
 from paddock.gateway.routes import Call, Route
@@ -104,7 +105,7 @@ def _ask(model: Model, target: str, body: dict[str, Any], raw: bytes) -> Ask:
     if assembly is not None:
         return Ask("POST", target, dump_json(assembly.body), JSON, assembler=assembly.assembler)
     data = raw if screened is body else dump_json(screened)
-    return Ask("POST", target, data, JSON, streams=streams)
+    return Ask("POST", target, data, JSON, streams=streams, endings=ENDINGS.get(target, ()))
 
 
 def runs_llama_cpp(model: Model) -> bool:

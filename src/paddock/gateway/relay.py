@@ -17,9 +17,7 @@ from paddock.engine.connection import Connection, Headers, ResponseHead
 from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway import problems
 from paddock.gateway.client import DoorProtocol
-
-STALL_SECONDS = 60.0
-"""A client that reads nothing for so long is dropped, and its slot freed."""
+from paddock.gateway.endings import Endings
 
 HOLD_BACK_LIMIT = 64 << 10
 """An unfinished line longer than this is passed on as it comes."""
@@ -69,7 +67,15 @@ class Relayed(web.StreamResponse):
 class Relay:
     """Carries one answer to one client. A `Sink` for the child's connection."""
 
-    def __init__(self, request: web.BaseRequest, added: Headers) -> None:
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        added: Headers,
+        *,
+        stall_timeout: float,
+        endings: Endings = (),
+    ) -> None:
+        """`endings`: how the child's event stream ends; a stream that ends otherwise is broken."""
         if request.transport is None or not isinstance(request.protocol, DoorProtocol):
             raise ConnectionResetError("the client left")
         self._loop = asyncio.get_running_loop()
@@ -92,6 +98,11 @@ class Relay:
         self._refused_with = 0
         self._out: list[bytes] = []
         self._held = b""
+        self._endings = endings
+        self._has_ending = not endings
+        self._last = b""
+        """The last events passed on in one piece: where the ending must be."""
+        self._stall_timeout = stall_timeout
         self._stall: asyncio.TimerHandle | None = None
 
     # --- for the endpoint
@@ -140,7 +151,8 @@ class Relay:
         """End a stream that has begun with an error event in its dialect."""
         if self._events:
             self._held = b""
-            self._put(b"\n" + problems.stream_frame(error, self._path))
+            # ends what may be a part of a line, and its event
+            self._put(b"\n\n" + problems.stream_frame(error, self._path))
             self._finish()
         else:  # nothing in the body can tell; a connection cut short does
             self.flush()
@@ -183,12 +195,18 @@ class Relay:
             self.fail(refusal)
             return
         if self._held:
-            self._put(self._held)
+            self._pass(self._held)
             self._held = b""
-        self._finish()
+        if self._events and not self._is_whole():
+            self.fail(UpstreamLost("the engine ended its stream before its answer was whole"))
+        else:
+            self._finish()
 
     def on_lost(self, error: UpstreamLost) -> None:
         if self.done.done():
+            return
+        if self._endings and self._is_whole():  # all that was lost is the end of the framing
+            self._finish()
             return
         if not self.started:
             self._out.clear()
@@ -200,7 +218,7 @@ class Relay:
         if self._connection is not None:
             self._connection.pause()
         if self._stall is None:
-            self._stall = self._loop.call_later(STALL_SECONDS, self._transport.abort)
+            self._stall = self._loop.call_later(self._stall_timeout, self._transport.abort)
 
     def go_on(self) -> None:
         if self._stall is not None:
@@ -234,7 +252,8 @@ class Relay:
 
     def _put_lines(self, data: bytes) -> None:
         """Pass on whole lines only, so that an error event can follow at any moment."""
-        if not self._held and data.endswith(b"\n"):
+        if not self._held and data.endswith(b"\n\n"):
+            self._last = data
             self._put(data)
             return
         data = self._held + data
@@ -243,7 +262,18 @@ class Relay:
             end = len(data)
         self._held = data[end:]
         if end:
-            self._put(data[:end])
+            self._pass(data[:end])
+
+    def _pass(self, data: bytes) -> None:
+        """Pass on what may be a part of an event, or of a line too long to hold back."""
+        self._has_ending = self._has_ending or self._ends_in(data)
+        self._put(data)
+
+    def _ends_in(self, data: bytes) -> bool:
+        return any(ending in data for ending in self._endings)
+
+    def _is_whole(self) -> bool:
+        return self._has_ending or self._ends_in(self._last)
 
     def flush(self) -> None:
         """Write what has gathered."""

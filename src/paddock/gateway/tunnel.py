@@ -36,8 +36,8 @@ class Tunnel(Relay):
     Bytes of the client arrive through aiohttp's payload parser seam, `feed_data`.
     """
 
-    def __init__(self, request: web.BaseRequest, added: Headers) -> None:
-        super().__init__(request, added)
+    def __init__(self, request: web.BaseRequest, added: Headers, *, stall_timeout: float) -> None:
+        super().__init__(request, added, stall_timeout=stall_timeout)
         self._upgraded = False
 
     async def run(self, connection: Connection, head: bytes, body: bytes) -> Relayed:

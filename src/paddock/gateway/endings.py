@@ -1,0 +1,32 @@
+"""How llama-server ends the stream of each route. A stream that just ends was broken off.
+
+Client libraries take a stream's silent end for success, so what did not end in one of these ways
+must be told as an error. The marks cannot be part of generated text: in a JSON string every quote
+and every line end is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+Endings = tuple[bytes, ...]
+"""Texts of which one is in the last event of every stream that was not broken off."""
+
+_ERRORS = (b'data: {"error"', b"event: error\n")
+_OPENAI = (b"data: [DONE]", *_ERRORS)
+_NATIVE = (b'"stop":true', *_ERRORS)
+
+ENDINGS: Final[Mapping[str, Endings]] = MappingProxyType(
+    {
+        "/v1/chat/completions": _OPENAI,
+        "/v1/completions": _OPENAI,
+        "/completions": _NATIVE,
+        "/completion": _NATIVE,
+        "/infill": _NATIVE,
+        "/v1/responses": (b"event: response.completed\n", *_ERRORS),
+        "/v1/messages": (b"event: message_stop\n", *_ERRORS),
+    }
+)
+"""By the child's route."""
