@@ -27,7 +27,7 @@ class Raw:
 
 @dataclass
 class Gguf:
-    """What to write. In metadata an int is u32 (i32 below 0), and a list has the type of its least."""
+    """What to write. In metadata an int is u32, or i32 below 0; a list has its least's type."""
 
     architecture: str = "llama"
     metadata: Mapping[str, Any] = field(default_factory=dict)

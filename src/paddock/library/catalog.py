@@ -84,9 +84,9 @@ def build(
     commands = {i: _command(i, entry) for i, entry in entries.items() if entry.cmd}
     changes = {lookup_key(i): entry for i, entry in entries.items() if not entry.cmd}
     taken = {lookup_key(i) for i in commands}
-    shadowed = [model for model in found if model.id in taken]
-    models = [*commands.values(), *(m for m in found if m.id not in taken)]
-    models = [_changed(model, changes.get(model.id)) for model in models]
+    shadowed = [model for model in found if lookup_key(model.id) in taken]
+    models = [*commands.values(), *(m for m in found if lookup_key(m.id) not in taken)]
+    models = [_changed(model, changes.get(lookup_key(model.id))) for model in models]
     names = {lookup_key(model.id): model.id for model in models}
     kept, dropped = _aliases(models, entries, names)
     ordered = sorted(models, key=lambda model: model.id)

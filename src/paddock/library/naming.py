@@ -77,7 +77,7 @@ def showable(path: str) -> str:
 
 def lookup_key(name: str) -> str:
     """What two names have in common that mean the same model: case and `:latest` do not count."""
-    return name.strip().lower().removesuffix(":latest")
+    return name.strip().casefold().removesuffix(":latest")
 
 
 def family(file_name: str) -> str:

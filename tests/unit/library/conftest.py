@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from paddock.library.cache import HeaderCache
 from paddock.library.header import Header, TensorTable
+from paddock.library.scan import Scan, scan
 
 
 @pytest.fixture
@@ -40,3 +43,22 @@ def header_with() -> Callable[..., Header]:
         )
 
     return make
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """An empty models folder."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def look(models: Path, tmp_path: Path) -> Callable[..., Scan]:
+    """Scans the models folder, with a cache that lives as long as the test."""
+    cache = HeaderCache(tmp_path / "cache")
+
+    def scan_now(*roots: Path) -> Scan:
+        return scan(roots or [models], cache, Event())
+
+    return scan_now

@@ -32,7 +32,9 @@ def stepped(data, count, steps):
 
 texts = st.one_of(
     st.binary(max_size=20),
-    st.sampled_from([b"", bytes(6), bytes(100), b"x" * 255, b"x" * 256, b"\0x", b"x\0", b"y" * 512]),
+    st.sampled_from(
+        [b"", bytes(6), bytes(100), b"x" * 255, b"x" * 256, b"\0x", b"x\0", b"y" * 512]
+    ),
     st.sampled_from([b"z" * 65_535, b"z" * 65_536, bytes(70_000)]),
 )
 
