@@ -224,7 +224,8 @@ def end_with(code: int) -> None:
     """End as the code says; negative: by that signal."""
     sys.stderr.flush()
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        with contextlib.suppress(OSError):  # SIGKILL has no other way
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
         time.sleep(5)
     os._exit(code)

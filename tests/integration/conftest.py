@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,19 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def fake_llama_server() -> Path:
-    """The program `tests/fakes/llama_server.py`."""
-    return REPOSITORY / "tests" / "fakes" / "llama_server.py"
+def fake_llama_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program `tests/fakes/llama_server.py`, as one that starts fast."""
+    program = tmp_path_factory.mktemp("bin") / "llama-server"
+    fake = REPOSITORY / "tests" / "fakes" / "llama_server.py"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {fake} "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture(scope="session")
+def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where launchers of all tests keep what the fake said of itself."""
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +57,10 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Engineering:
     """Launchers with the fake engine in a folder of their own, and what they published."""
 
-    def __init__(self, folder: Path, fake: Path) -> None:
+    def __init__(self, folder: Path, fake: Path, cache: Path) -> None:
         self.folder = folder
+        (folder / "state").mkdir()
+        (folder / "state" / "cache").symlink_to(cache)
         self.fake = fake
         self.events: list[InstanceChanged] = []
         self._launchers: list[Launcher] = []
@@ -83,19 +96,9 @@ class Engineering:
 
 @pytest.fixture
 async def engineering(
-    tmp_path: Path, fake_llama_server: Path, no_task_left_behind: None
+    tmp_path: Path, fake_llama_server: Path, engine_cache: Path, no_task_left_behind: None
 ) -> AsyncIterator[Engineering]:
     """See `Engineering`; its launchers are closed after the test."""
-    engineering = Engineering(tmp_path, fake_llama_server)
+    engineering = Engineering(tmp_path, fake_llama_server, engine_cache)
     yield engineering
     await engineering.aclose()
-
-
-@pytest.fixture(scope="session")
-def pid_of() -> Callable[[Path], int]:
-    """Reads a pid from a file that a program writes when it is ready to."""
-
-    def read(path: Path) -> int:
-        return int(path.read_text())
-
-    return read
