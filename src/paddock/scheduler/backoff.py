@@ -2,8 +2,9 @@
 
 A failure that a retry can heal is followed by a pause of 1, 2, 4, 8 seconds and some jitter; the
 fifth within a minute is a crash loop, which ends when the model changes or the owner loads it by
-hand. A failure that the same file and entry will always give is answered without a start from the
-first time on.
+hand. The first death of a child that was ready is followed by none: it could start, and its clients
+are there. A failure that the same file and entry will always give is answered without a start from
+the first time on.
 
 A missing file only pauses: a mount that comes back should serve again without anybody's help.
 """
@@ -73,14 +74,25 @@ class Failures:
     def __iter__(self) -> Iterator[History]:
         return iter(self._histories.values())
 
-    def record(self, model: Model, error: InstanceFailed, now: float, jitter: float) -> History:
-        """Remember that `model` failed now. `jitter`: 0..1, drawn by the caller."""
+    def record(
+        self,
+        model: Model,
+        error: InstanceFailed,
+        now: float,
+        jitter: float,
+        *,
+        served: bool = False,
+    ) -> History:
+        """Remember that `model` failed now. `jitter`: 0..1, drawn by the caller.
+
+        `served`: it was ready before it died, so one more start is made without a pause.
+        """
         known = self._histories.get(model.id)
         recent: tuple[float, ...] = ()
         if known is not None and known.fingerprint == model.fingerprint:
             recent = tuple(time for time in known.times if now - time < WINDOW)
         times = (*recent, now)
-        until = now + pause(error.kind, len(times), jitter)
+        until = now if served and len(times) == 1 else now + pause(error.kind, len(times), jitter)
         history = History(model.id, model.fingerprint, error, times, until)
         self._histories[model.id] = history
         return history

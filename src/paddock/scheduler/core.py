@@ -162,7 +162,8 @@ class Core(Generic[InstanceT]):
         error = None if exited.cancelled() else exited.result()
         error = error or refusals.ended_by_itself(resident.model)
         now = self.clock()
-        history = self.state.failures.record(resident.model, error, now, self._jitter())
+        failures, jitter = self.state.failures, self._jitter()
+        history = failures.record(resident.model, error, now, jitter, served=True)
         resident.leave(Leaving.FAILED, cut_at=now)
         if history.final:
             self._fail_line(resident.model.id, partial(history.answer, now))

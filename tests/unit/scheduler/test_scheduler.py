@@ -460,8 +460,22 @@ def test_a_start_that_crashes_in_our_own_code_is_a_failure_like_any_other(play):
     play(test)
 
 
+def test_a_model_that_dies_while_it_serves_is_started_again_at_once(play):
+    async def test(bench):
+        (await bench.ask()).release()
+        bench.house.last.die()
+        before = bench.loop.time()
+        (await bench.ask()).release()
+        assert bench.loop.time() - before < 1
+        assert bench.scheduler.snapshot().failed == ()
+
+    assert play(test).house.starts == ["a", "a"]
+
+
 def test_requests_that_wait_behind_a_serving_instance_outlive_its_crash(play):
     async def test(bench):
+        (await bench.ask()).release()
+        bench.house.last.die()
         held = [await bench.ask(), await bench.ask()]
         waits = bench.ask()
         await bench.settle()
@@ -469,11 +483,11 @@ def test_requests_that_wait_behind_a_serving_instance_outlive_its_crash(play):
         await bench.settle()
         with pytest.raises(InstanceFailed, match="signal 11") as caught:
             await bench.scheduler.lease(bench.model())
-        assert caught.value.retry_after == 1.0
-        assert "tried again in 1 s" in bench.scheduler.snapshot().waiting[0].reason
-        assert bench.house.starts == ["a"]
+        assert caught.value.retry_after == pytest.approx(2.0)
+        assert "tried again in 2 s" in bench.scheduler.snapshot().waiting[0].reason
+        assert bench.house.starts == ["a", "a"]
         lease = await waits
-        assert lease.instance is bench.house.children[1]
+        assert lease.instance is bench.house.children[2]
         for ended in held:
             ended.release()
         assert bench.scheduler.snapshot().instances[0].active == 1
