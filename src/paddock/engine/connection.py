@@ -24,6 +24,9 @@ REQUESTS_PER_CONNECTION = 90
 
 CONNECT_SECONDS = 5.0
 
+HEAD_BYTES = 256 << 10
+"""A child whose answer has a longer head, interim answers included, is not believed."""
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -73,7 +76,10 @@ class Connection(asyncio.Protocol):
         self._sink: Sink | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._reason = b""
+        self._head_bytes = 0
+        self._in_head = True
         self._until_close = False
+        self._may_upgrade = False
         self._tunnel = False
         self.answered = False
         """Bytes of the current answer have arrived."""
@@ -82,12 +88,18 @@ class Connection(asyncio.Protocol):
 
     # --- for the user of the connection
 
-    def send(self, head: bytes, body: bytes, sink: Sink) -> None:
-        """Send a request; its answer goes to `sink`. The connection must be idle."""
+    def send(self, head: bytes, body: bytes, sink: Sink, *, upgrade: bool = False) -> None:
+        """Send a request; its answer goes to `sink`. The connection must be idle.
+
+        `upgrade`: the request asks for another protocol, and the child may switch to it.
+        """
         if self._transport is None or self._transport.is_closing():
             sink.on_lost(UpstreamLost("the engine closed its connection"))
             return
         self._sink = sink
+        self._may_upgrade = upgrade
+        self._in_head = True
+        self._head_bytes = 0
         self.answered = False
         self.requests += 1
         if len(body) < 65536:
@@ -168,6 +180,10 @@ class Connection(asyncio.Protocol):
             self._hand_over(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._fail("the engine's answer is not HTTP")
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._fail("the head of the engine's answer is too large")
 
     def _hand_over(self, data: bytes) -> None:
         if data and self._sink is not None:
@@ -197,6 +213,10 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
+        if status == 101 and not self._may_upgrade:
+            self._fail("the engine switched to another protocol, which nobody asked for")
+            return
+        self._in_head = False
         head = ResponseHead(status, self._reason, tuple(self._headers))
         self._until_close = status not in {101, 204, 304} and not (
             head.header(b"content-length") or head.header(b"transfer-encoding")

@@ -106,8 +106,7 @@ def _request_id(request: web.BaseRequest) -> str:
 
 
 def _check_head_size(request: web.BaseRequest) -> None:
-    headers = request.raw_headers
-    if len(headers) > 24 and sum(len(k) + len(v) + 4 for k, v in headers) > HEAD_BYTES:
+    if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > HEAD_BYTES:
         raise problems.HeadTooLarge
 
 
@@ -116,6 +115,8 @@ async def sent_body(request: web.BaseRequest, limit: int) -> bytes:
 
     Raises RequestTooLarge, and RequestTooSlow when nothing arrives for 30 s.
     """
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        _go_on(request)
     pieces: list[bytes] = []
     size = 0
     content = request.content
@@ -126,6 +127,12 @@ async def sent_body(request: web.BaseRequest, limit: int) -> bytes:
             raise RequestTooLarge(f"the request body is larger than {format_bytes(limit)}")
         pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _go_on(request: web.BaseRequest) -> None:
+    """The client waits for leave to send its body."""
+    if request.transport is not None and request.version >= (1, 1):
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def _next_piece(content: StreamReader) -> bytes:

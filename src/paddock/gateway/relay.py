@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from typing import ClassVar
 
 from aiohttp import web
 
@@ -67,6 +68,9 @@ class Relayed(web.StreamResponse):
 class Relay:
     """Carries one answer to one client. A `Sink` for the child's connection."""
 
+    may_upgrade: ClassVar = False
+    """The child may answer by switching to another protocol."""
+
     def __init__(
         self,
         request: web.BaseRequest,
@@ -118,7 +122,7 @@ class Relay:
         self._connection = connection
         self._protocol.writer = self
         try:
-            connection.send(head, body, self)
+            connection.send(head, body, self, upgrade=self.may_upgrade)
             await self.done
         finally:
             connection.leave(self)
@@ -176,7 +180,9 @@ class Relay:
             for name, value in head.headers
             if (lower := name.lower()) not in NOT_PASSED_ON and lower not in listed
         )
-        self._begin(head.status, passed, head.header(b"content-length"))
+        # An event stream may get an error event more than the child has announced.
+        length = b"" if self._events else head.header(b"content-length")
+        self._begin(head.status, passed, length)
 
     def on_body(self, data: bytes) -> None:
         if self._refusal is not None:
@@ -190,6 +196,7 @@ class Relay:
         self.flush()
 
     def on_end(self) -> None:
+        self._connection = None  # it may carry another answer already: not ours to hold back
         if self._refusal is not None:
             refusal = problems.engine_refusal(self._refused_with, b"".join(self._refusal))
             self.fail(refusal)
@@ -203,6 +210,7 @@ class Relay:
             self._finish()
 
     def on_lost(self, error: UpstreamLost) -> None:
+        self._connection = None
         if self.done.done():
             return
         if self._endings and self._is_whole():  # all that was lost is the end of the framing

@@ -52,7 +52,7 @@ def screen(route: str, body: dict[str, Any]) -> dict[str, Any]:
     `route` is the path that the client asked for; only those that lead to generation have rules.
     Raises InvalidRequest, naming the field, for what cannot be made safe.
     """
-    if route.removeprefix("/v1") not in _ROUTES:
+    if not is_screened(route):
         return body
     changed = {
         field: replacement
@@ -62,6 +62,11 @@ def screen(route: str, body: dict[str, Any]) -> dict[str, Any]:
     if not changed:
         return body
     return {field: value for field, value in (body | changed).items() if value is not _DROP}
+
+
+def is_screened(route: str) -> bool:
+    """Whether a route has rules."""
+    return route.removeprefix("/v1") in _ROUTES
 
 
 # --- rules ---------------------------------------------------------------------------------------

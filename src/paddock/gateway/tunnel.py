@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from aiohttp import web
 
 from paddock.engine.connection import Connection, Headers, ResponseHead
@@ -35,6 +37,8 @@ class Tunnel(Relay):
 
     Bytes of the client arrive through aiohttp's payload parser seam, `feed_data`.
     """
+
+    may_upgrade: ClassVar = True
 
     def __init__(self, request: web.BaseRequest, added: Headers, *, stall_timeout: float) -> None:
         super().__init__(request, added, stall_timeout=stall_timeout)
