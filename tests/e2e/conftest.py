@@ -16,3 +16,27 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)
     yield house
     house.stop()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A daemon for all tests of a file, with two GGUFs and two commands, all of them loaded."""
+    house = House(tmp_path_factory.mktemp("home"))
+    house.add("llama-a")
+    house.add("llama-b")
+    commands = {
+        "a/b": {"cmd": house.command(), "aliases": ["slashed/alias"]},
+        "other": {"cmd": house.command()},
+    }
+    house.start(
+        house.config(
+            maxLoadedModels=4,
+            defaultTtl=0,
+            drainTimeout=2,
+            models={**commands, "llama-a": {"aliases": ["nice name"]}},
+        )
+    )
+    for name in ("llama-a", "llama-b", *commands):
+        house.ask("POST", "/api/paddock/load", {"model": name})
+    yield house
+    house.stop()

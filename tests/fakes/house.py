@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
 from tests.fakes.gguf_maker import Gguf
+from tests.fakes.wire import Wire, wire
 
 FAKE = Path(__file__).with_name("llama_server.py")
 DOOR = re.compile(r"^ +(\w+) +(http://\S+)", re.MULTILINE)
@@ -47,8 +50,18 @@ class House:
 
     def add(self, name: str, **what: Any) -> Path:
         """Rename a finished GGUF into the models folder, as `{name}.gguf`."""
-        return Gguf(**what).write(self.folder / "incoming.gguf").rename(
-            self.models / f"{name}.gguf"
+        return (
+            Gguf(**what).write(self.folder / "incoming.gguf").rename(self.models / f"{name}.gguf")
+        )
+
+    @staticmethod
+    def command(*words: str) -> str:
+        """A `cmd` that runs the fake engine on `${PORT}`, with these words at its end."""
+        given = [sys.executable, "-S", str(FAKE), "--port", "${PORT}", "--alias", "${MODEL_ID}"]
+        return (
+            shlex.join([*given, *words])
+            .replace("'${PORT}'", "${PORT}")
+            .replace("'${MODEL_ID}'", "${MODEL_ID}")
         )
 
     # --- living
@@ -153,7 +166,9 @@ class House:
         """One request on a connection of its own; the whole answer."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(
-            self.url + path, data, {"Content-Type": "application/json", **(headers or {})},
+            self.url + path,
+            data,
+            {"Content-Type": "application/json", **(headers or {})},
             method=method,
         )
         try:
@@ -166,6 +181,10 @@ class House:
     def get(self, path: str) -> Any:
         """The JSON that GET answers."""
         return self.ask("GET", path).json()
+
+    def wire(self) -> AbstractContextManager[Wire]:
+        """A connection to the door on which every byte is the test's."""
+        return wire(self.url)
 
     def chat(self, model: str, text: str = "hello", **fields: Any) -> Answer:
         """One chat request."""
