@@ -38,7 +38,7 @@ def command(**flags: Any) -> None:
     require_parts()
     said = daemon_options.overrides(**flags)
     own = load(None, os.environ, said).models_dir
-    own[0].mkdir(parents=True, exist_ok=True)
+    _make(own[0])
     folders = [*own, demo_model().parent]
     config = load(None, os.environ, said | {"modelsDir": [str(folder) for folder in folders]})
     sys.exit(serve(config))
@@ -53,6 +53,16 @@ def require_parts() -> None:
             f"{missing} is not installed",
             hint="type: pip install 'llama-paddock[embedded,demo]'",
         )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DemoMissing(
+            f"the models folder {folder} cannot be made: {error.strerror}",
+            hint="name one that you can write to in PADDOCK_MODELS_DIR",
+        ) from error
 
 
 def demo_model() -> Path:

@@ -31,3 +31,11 @@ def test_a_home_that_cannot_be_written_is_told(home):
     with pytest.raises(DemoMissing) as caught:
         demo_model()
     assert "253 MB" in caught.value.hint
+
+
+def test_a_models_folder_that_cannot_be_made_is_told(run, tmp_path):
+    (tmp_path / "file").touch()
+    result = run("demo", PADDOCK_MODELS_DIR=str(tmp_path / "file" / "models"))
+    assert result.exit_code == 1
+    assert "PADDOCK_MODELS_DIR" in result.stderr
+    assert "Traceback" not in result.output
