@@ -10,6 +10,7 @@ import pytest
 
 from paddock.engine.children import Children
 from paddock.engine.guard import Guard
+from paddock.engine.output import Ear, Output
 from paddock.engine.process import Process
 
 PATIENCE = 20.0
@@ -57,6 +58,26 @@ def sh(script):
 )
 async def test_its_end_is_told_with_code_or_signal(spawn, script, code):
     assert await spawn(*sh(script)).ended == code
+
+
+async def test_its_end_is_seen_where_there_are_no_pidfds(spawn, monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open")
+    assert await spawn(*sh("sleep 0.1; exit 7")).ended == 7
+
+
+async def test_a_flood_of_output_leaves_the_loop_free(spawn):
+    output = Output(lambda text: None)
+    ear = Ear(output, lambda line: False)
+    process = Process.spawn(["/usr/bin/yes"], {}, stdout=ear.stdout, stderr=ear.stderr)
+    process.release()
+    await until(lambda: output.count > 50_000)
+    loop = asyncio.get_running_loop()
+    turns, end = 0, loop.time() + 0.5
+    while loop.time() < end:
+        await asyncio.sleep(0)
+        turns += 1
+    await process.end(grace=0)
+    assert turns > 20
 
 
 async def test_all_its_output_is_heard_before_its_end(spawn, heard):

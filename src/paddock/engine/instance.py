@@ -32,6 +32,9 @@ PORT_TRIES = 4
 PROGRESS_SECONDS = 0.2
 """Progress is told at most this often."""
 FAILURE_LINES = 50
+"""What of its output a failure carries."""
+CLUE_LINES = 300
+"""How far back the reason of a death is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +291,7 @@ class Instance:
 
     def _death(self, process: Process) -> InstanceFailed:
         code = process.ended.result()
-        death = failure.classify(code, self.output.tail(since=self._first_line))
+        death = failure.classify(code, self.output.tail(CLUE_LINES, since=self._first_line))
         return self._failed(death.kind, death.message, death.hint)
 
     def _refused(self, refusal: EngineMissing | ArgumentRefused) -> InstanceFailed:

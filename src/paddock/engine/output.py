@@ -17,6 +17,8 @@ RING_LINES = 2000
 RING_CHARACTERS = 256 << 10
 LINE_BYTES = 8192
 """A longer line is cut here."""
+BURST_LINES = 1000
+"""Lines taken from one read; a child that floods its output must not keep the loop busy."""
 FOLLOWER_LINES = 4000
 """Lines that a follower may be behind before it loses the oldest."""
 
@@ -35,10 +37,13 @@ class Lines:
         """The lines that `data` completes."""
         *whole, rest = data.split(b"\n")
         lines = []
-        for piece in whole:
+        left_out = len(whole) - BURST_LINES
+        for piece in whole[:BURST_LINES]:
             self._take(piece)
             lines.append(clean(bytes(self._part), self._limit))
             self._part.clear()
+        if left_out > 0:
+            lines.append(f"[{left_out} lines left out: too many at once]")
         self._take(rest)
         return lines
 

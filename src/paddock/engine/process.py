@@ -64,7 +64,7 @@ class Process:
         self._died = asyncio.Event()
         self._ending = False
         self._hopeless_at = math.inf
-        _when_dead(popen.pid, self._died.set)
+        _when_dead(popen, self._died.set)
         spawn(self._live(), name=f"child {popen.pid}")
 
     @classmethod
@@ -205,13 +205,13 @@ def _group_exists(group: int) -> bool:
     return True
 
 
-def _when_dead(pid: int, call: Callable[[], None]) -> None:
-    """Call `call` on the loop once the child is dead; it is not reaped by this."""
+def _when_dead(popen: subprocess.Popen[bytes], call: Callable[[], None]) -> None:
+    """Call `call` on the loop once the child is dead."""
     loop = asyncio.get_running_loop()
     if not hasattr(os, "pidfd_open"):
-        threading.Thread(target=_wait_in_thread, args=(pid, loop, call), daemon=True).start()
+        threading.Thread(target=_wait_in_thread, args=(popen, loop, call), daemon=True).start()
         return
-    descriptor = os.pidfd_open(pid)
+    descriptor = os.pidfd_open(popen.pid)
 
     def seen() -> None:
         loop.remove_reader(descriptor)
@@ -221,7 +221,9 @@ def _when_dead(pid: int, call: Callable[[], None]) -> None:
     loop.add_reader(descriptor, seen)
 
 
-def _wait_in_thread(pid: int, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+def _wait_in_thread(
+    popen: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, call: Callable[[], None]
+) -> None:
+    popen.wait()
     with suppress(RuntimeError):  # the loop may be closed by now
         loop.call_soon_threadsafe(call)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.engine.output import (
+    BURST_LINES,
     FOLLOWER_LINES,
     LINE_BYTES,
     RING_CHARACTERS,
@@ -42,6 +43,12 @@ def test_a_line_without_an_end_comes_at_the_end():
     assert cutter.feed(b"one\ntwo") == ["one"]
     assert cutter.end() == ["two"]
     assert cutter.end() == []
+
+
+def test_a_flood_is_left_out_and_told():
+    lines = Lines().feed(b"y\n" * 30_000)
+    assert len(lines) == BURST_LINES + 1
+    assert lines[-1] == f"[{30_000 - BURST_LINES} lines left out: too many at once]"
 
 
 def test_a_long_line_is_cut_and_its_rest_not_kept():
