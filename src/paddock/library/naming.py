@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 SUFFIX: Final = ".gguf"
@@ -30,6 +31,10 @@ _SHARED_PAIRS: Final = 0.6
 """Part of the asked name's pairs of letters that a name must have to be offered."""
 
 
+_remembered = lru_cache(maxsize=8192)
+"""Every look at the folders asks the same names again."""
+
+
 class ShardName(NamedTuple):
     """A file name taken apart: `big-00002-of-00003.gguf` is shard 2 of 3 of `big`."""
 
@@ -43,6 +48,7 @@ def is_gguf_name(name: str) -> bool:
     return name.lower().endswith(SUFFIX)
 
 
+@_remembered
 def shard_name(file_name: str) -> ShardName:
     """The parts of a GGUF's file name; a file on its own is shard 1 of 1."""
     stem = file_name[: -len(SUFFIX)] if is_gguf_name(file_name) else file_name
@@ -52,6 +58,7 @@ def shard_name(file_name: str) -> ShardName:
     return ShardName(match["stem"], int(match["number"]), int(match["total"]))
 
 
+@_remembered
 def model_id(file_name: str) -> str:
     """The id of the model in a file of this name; "" when nothing safe remains of it.
 
@@ -80,6 +87,7 @@ def lookup_key(name: str) -> str:
     return name.strip().casefold().removesuffix(":latest")
 
 
+@_remembered
 def family(file_name: str) -> str:
     """The letters and digits of a name without quantization and `mmproj`: `gemma34bit`."""
     stem = shard_name(file_name).stem.lower().replace("mmproj", "")

@@ -22,6 +22,8 @@ class Found:
     """A regular file named like a GGUF."""
 
     path: str
+    name: str
+    """Without its folder."""
     target: str
     """The file itself: `path`, or where the link at `path` leads."""
     size: int
@@ -29,14 +31,9 @@ class Found:
     inode: int
 
     @property
-    def name(self) -> str:
-        """The file's name without its folder."""
-        return os.path.basename(self.path)  # noqa: PTH119  # a Path per file is the slowest part
-
-    @property
     def folder(self) -> str:
         """The folder it is in."""
-        return os.path.dirname(self.path)  # noqa: PTH120
+        return self.path[: -len(self.name) - 1]
 
 
 @dataclass(slots=True)
@@ -96,7 +93,7 @@ def _sort_out(entry: os.DirEntry[str], found: Walk) -> bool:
         if entry.is_symlink():
             _note_link(entry, named, found)
         elif named:
-            _note(entry.path, entry.path, entry.stat(follow_symlinks=False), found)
+            _note(entry, entry.path, entry.stat(follow_symlinks=False), found)
     except FileNotFoundError:
         pass  # gone since the folder was read
     except OSError as error:
@@ -116,7 +113,7 @@ def _note_link(entry: os.DirEntry[str], named: bool, found: Walk) -> None:
     is_folder = stat.S_ISDIR(status.st_mode)
     if found.holds(target):
         if named:
-            _note(entry.path, target, status, found)
+            _note(entry, target, status, found)
     elif named or is_folder:
         found.leave_out(
             entry.path,
@@ -124,11 +121,13 @@ def _note_link(entry: os.DirEntry[str], named: bool, found: Walk) -> None:
         )
 
 
-def _note(path: str, target: str, status: os.stat_result, found: Walk) -> None:
+def _note(entry: os.DirEntry[str], target: str, status: os.stat_result, found: Walk) -> None:
     if stat.S_ISREG(status.st_mode):
-        found.files.append(Found(path, target, status.st_size, status.st_mtime_ns, status.st_ino))
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+        found.files.append(Found(entry.path, entry.name, target, *stamp))
     else:
-        found.leave_out(path, f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'a device')}, not a file")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
+        found.leave_out(entry.path, f"{kind}, not a file")
 
 
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}

@@ -21,6 +21,7 @@ def file_of(tmp_path: Path) -> Callable[[bytes], Path]:
     def write(data: bytes, name: str = "x.gguf") -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # some file systems flush a file that is cut and written anew
         path.write_bytes(data)
         return path
 

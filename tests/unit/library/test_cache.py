@@ -25,7 +25,7 @@ FACTS = Facts(
 
 
 def found(path="/m/a.gguf", size=10, mtime_ns=1_700_000_000_123_456_789, inode=7):
-    return Found(path, path, size, mtime_ns, inode)
+    return Found(path, path.rsplit("/")[-1], path, size, mtime_ns, inode)
 
 
 @pytest.fixture

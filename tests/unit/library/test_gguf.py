@@ -295,10 +295,14 @@ def test_a_link_is_not_followed(make_gguf, tmp_path):
         read_header(tmp_path / "link.gguf")
 
 
+HEADER = 8_600
+"""Bytes of a seed that are worth changing; behind them are weights."""
+
+
 def mutated(seed, chance):
     data = bytearray(seed)
     for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(data))
+        at = chance.randrange(min(len(data), HEADER))
         match chance.randrange(5):
             case 0:
                 data[at] = chance.randrange(256)
@@ -323,21 +327,21 @@ def test_mutants_give_a_header_or_a_reason_and_never_take_long(gguf_maker, file_
         merges=40,
         metadata={"llama.attention.head_count_kv": [1, 2, 3], "tokenizer.chat_template": "x" * 50},
     )
-    seed = maker.header() + bytes(64)
+    seed = maker.header() + bytes(maker.data_size() + 64)
     chance = random.Random(f"{form}{random.random()}")
     refused = 0
     for number in range(1000):
         data = mutated(seed, chance)
         path = file_of(data)
-        started = time.monotonic()
+        started = time.thread_time()
         try:
             read_header(path, Steps()).summary()
         except GgufError:
             refused += 1
         except Exception as error:  # noqa: BLE001  # the bytes that did it must be shown
             pytest.fail(f"mutant {number} raised {error!r}: {data.hex()}")
-        assert time.monotonic() - started < 2
-    assert refused > 100
+        assert time.thread_time() - started < 1
+    assert 100 < refused < 1000
 
 
 def test_every_cut_of_a_file_is_refused(gguf_maker, file_of):
