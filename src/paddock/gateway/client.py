@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
+
+from paddock.errors import InvalidRequest, PaddockError
+from paddock.gateway import problems
+
+log = logging.getLogger(__name__)
 
 HEAD_SECONDS = 10.0
 """A connection must have sent its first request's head by then."""
@@ -49,6 +56,22 @@ class DoorProtocol(RequestHandler):
             self._head_timer.cancel()
         super().connection_lost(exc)
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what is not HTTP, in our shape. The log is not told its bytes."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        error = _unreadable(exc)
+        log.debug("%s sent what cannot be read: %s", request.remote, error.message)
+        response = problems.response(error, request.path)
+        response.force_close()
+        return response
+
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.writer is not None:
@@ -58,6 +81,13 @@ class DoorProtocol(RequestHandler):
         super().resume_writing()
         if self.writer is not None:
             self.writer.go_on()
+
+
+def _unreadable(error: HttpProcessingError) -> PaddockError:
+    if isinstance(error, LineTooLong):
+        return problems.HeadTooLarge()
+    reason = error.message.strip().partition("\n")[0].rstrip(":")  # below it are the bytes
+    return InvalidRequest(f"the request is not HTTP as it should be: {reason}")
 
 
 class DoorServer(web.Server):

@@ -12,9 +12,9 @@ import itertools
 import logging
 import secrets
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
-from paddock.errors import PaddockError, RequestTooLarge, RequestTooSlow
+from paddock.errors import InvalidRequest, PaddockError, RequestTooLarge, RequestTooSlow
 from paddock.gateway import problems
 from paddock.gateway.client import KEEP_ALIVE_SECONDS, DoorServer
 from paddock.gateway.gate import Gate
@@ -69,6 +69,7 @@ class Door:
 
     async def _pass(self, call: Call) -> web.StreamResponse:
         request = call.request
+        _check_target(request)
         call.origin = self._gate.check_place(request)
         _check_head_size(request)
         if request.method == "OPTIONS":
@@ -105,6 +106,12 @@ def _request_id(request: web.BaseRequest) -> str:
     return f"{_ID_PREFIX}{next(_ids):06x}"
 
 
+def _check_target(request: web.BaseRequest) -> None:
+    """A target with a host of its own is for proxies: it would name another host than `Host`."""
+    if not request.raw_path.startswith("/") and request.raw_path != "*":
+        raise InvalidRequest("the request's target must be a path")
+
+
 def _check_head_size(request: web.BaseRequest) -> None:
     if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > HEAD_BYTES:
         raise problems.HeadTooLarge
@@ -113,7 +120,8 @@ def _check_head_size(request: web.BaseRequest) -> None:
 async def sent_body(request: web.BaseRequest, limit: int) -> bytes:
     """The request's whole body, at most `limit` bytes after decompression.
 
-    Raises RequestTooLarge, and RequestTooSlow when nothing arrives for 30 s.
+    Raises RequestTooLarge, RequestTooSlow when nothing arrives for 30 s, and InvalidRequest for
+    what cannot be decompressed.
     """
     if request.headers.get("Expect", "").lower() == "100-continue":
         _go_on(request)
@@ -121,7 +129,7 @@ async def sent_body(request: web.BaseRequest, limit: int) -> bytes:
     size = 0
     content = request.content
     while not content.at_eof():
-        piece = await _next_piece(content)
+        piece = await _next_piece(request)
         size += len(piece)
         if size > limit:
             raise RequestTooLarge(f"the request body is larger than {format_bytes(limit)}")
@@ -135,11 +143,16 @@ def _go_on(request: web.BaseRequest) -> None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-async def _next_piece(content: StreamReader) -> bytes:
-    if content.is_eof():  # all of it is here already: the usual case needs no timer
-        return await content.readany()
+async def _next_piece(request: web.BaseRequest) -> bytes:
+    content = request.content
     try:
+        if content.is_eof():  # all of it is here already: the usual case needs no timer
+            return await content.readany()
         async with asyncio.timeout(BODY_PAUSE_SECONDS):
             return await content.readany()
+    except web.RequestPayloadError:
+        content.feed_eof()  # or aiohttp reads on after the answer, and fails with a traceback
+        request.protocol.close()
+        raise InvalidRequest("the request body cannot be decoded") from None
     except TimeoutError:
         raise RequestTooSlow("the request body stopped arriving") from None
