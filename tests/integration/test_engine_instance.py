@@ -278,6 +278,15 @@ async def test_a_child_that_takes_any_key_is_never_trusted(engineering):
     assert failure.kind is FailureKind.PORT_TAKEN
 
 
+async def test_one_that_dies_when_it_is_asked_is_dead_and_not_a_stranger(engineering):
+    launcher = await engineering.launcher("crash_request=1", "code=7")
+    instance = launcher.new(engineering.model())
+    failure = await failure_of(instance)
+    assert failure.kind is FailureKind.EXITED
+    assert "code 7" in failure.message
+    assert sum("starts" in line for line in instance.output.tail()) == 1
+
+
 def test_the_owner_of_a_port_is_told(stranger):
     assert owner(stranger, os.getpid()) is PortOwner.CHILD  # it descends from us
     with socket.socket() as listener:

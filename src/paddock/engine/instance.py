@@ -19,7 +19,7 @@ from paddock.engine.output import Ear, Output
 from paddock.engine.ports import Ports
 from paddock.engine.process import Process
 from paddock.engine.progress import is_report, progress_in
-from paddock.engine.readiness import StallLimit, is_trusted, until_ready
+from paddock.engine.readiness import StallLimit, Verdict, identify, until_ready
 from paddock.errors import ArgumentRefused, EngineMissing, FailureKind, InstanceFailed
 from paddock.events import EventBus, InstanceChanged, InstanceState
 from paddock.library.model import Model
@@ -198,20 +198,22 @@ class Instance:
     ) -> InstanceFailed | None:
         if not launch.check_path:
             return None
-        if not await until_ready(pool, launch.check_path, self._limit):
-            return self._failed(
-                FailureKind.TIMEOUT,
-                f"not ready after {self._limit.seconds:g} s without progress",
-                "raise healthCheckTimeout if the model needs longer; `paddock logs` shows how far "
-                "it came",
-            )
-        if not await is_trusted(pool, launch, process.pid):
-            return self._failed(
-                FailureKind.PORT_TAKEN,
-                f"another program answers on port {launch.port}",
-                "see which program uses the port",
-            )
-        return None
+        while await until_ready(pool, launch.check_path, self._limit):
+            verdict = await identify(pool, launch, process.pid)
+            if verdict is Verdict.OURS:
+                return None
+            if verdict is Verdict.STRANGER:
+                return self._failed(
+                    FailureKind.PORT_TAKEN,
+                    f"another program answers on port {launch.port}",
+                    "see which program uses the port",
+                )
+        return self._failed(
+            FailureKind.TIMEOUT,
+            f"not ready after {self._limit.seconds:g} s without progress",
+            "raise healthCheckTimeout if the model needs longer; `paddock logs` shows how far it "
+            "came",
+        )
 
     def _become_ready(self, process: Process, pool: ConnectionPool, launch: Launch) -> None:
         self.pool = pool
@@ -279,7 +281,7 @@ class Instance:
             self.pool.close()
             self.pool = None
         self._site.ports.give_back(self._port)
-        if self._process and self._process.ended.done():
+        if error and self._process and self._process.ended.done():
             self._exit_code = self._process.ended.result()
         self.exited.set_result(error)
         self._change(

@@ -21,7 +21,7 @@ class Launcher:
     """The one maker of instances. Loop thread only."""
 
     def __init__(self, config: Config, bus: EventBus, state_dir: Path) -> None:
-        """Uses `run/`, `logs/`, `engines/` and `child-config/` in `state_dir`."""
+        """Uses `run/`, `logs/`, `cache/` and `child-config/` in `state_dir`."""
         children = Children(state_dir / "run")
         self._site = Site(config, bus, Engines(config, state_dir), children, Ports())
         self._logs = LogFiles(state_dir / "logs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from enum import Enum
 
 from paddock.engine.connection import ConnectionPool
 from paddock.engine.engine import Launch
@@ -46,14 +47,26 @@ async def until_ready(pool: ConnectionPool, path: str, limit: StallLimit) -> boo
     return False
 
 
-async def is_trusted(pool: ConnectionPool, launch: Launch, pid: int) -> bool:
-    """Whether our child answers on its port, and not a program that was faster to take it."""
+class Verdict(Enum):
+    """Who answers on a child's port."""
+
+    OURS = "ours"
+    STRANGER = "stranger"
+    SILENT = "silent"
+    """Nobody, any more: the child may be dying."""
+
+
+async def identify(pool: ConnectionPool, launch: Launch, pid: int) -> Verdict:
+    """Whether our child answers on its port, or a program that was faster to take it."""
     if await asyncio.to_thread(owner, launch.port, pid) is PortOwner.STRANGER:
-        return False
+        return Verdict.STRANGER
     if not launch.proves_key:
-        return True
+        return Verdict.OURS
     refused = await _status(pool, PROOF_PATH, key=secrets.token_urlsafe(24))
-    return refused == 401 and await _status(pool, PROOF_PATH) == 200
+    accepted = await _status(pool, PROOF_PATH)
+    if 0 in {refused, accepted}:
+        return Verdict.SILENT
+    return Verdict.OURS if (refused, accepted) == (401, 200) else Verdict.STRANGER
 
 
 async def _status(
