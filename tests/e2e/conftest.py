@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
+from tests.fakes.caller import Crowd
 from tests.fakes.house import House
 
 
@@ -40,3 +40,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         house.ask("POST", "/api/paddock/load", {"model": name})
     yield house
     house.stop()
+
+
+@pytest.fixture
+def crowd(house: House) -> Iterator[Crowd]:
+    """Callers of the house, gone before it stops."""
+    crowd = Crowd(house)
+    yield crowd
+    crowd.close()

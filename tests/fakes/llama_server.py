@@ -37,6 +37,7 @@ Of a request (all three ways):
   hang_after=N    say nothing more after N tokens
   rst_after=N     reset the connection after N tokens
   truncate_after=N  close in the middle of a chunk after N tokens
+  half_after=N    close in the middle of the event that comes after N tokens
   end_after=N     end the stream cleanly after N tokens, without its last events
   error_after=N   an error event after N tokens
   bytewise=1      write every byte on its own
@@ -1113,6 +1114,13 @@ async def _truncate(connection: Connection, reply: Reply) -> None:
     connection.transport.close()
 
 
+async def _half(connection: Connection, reply: Reply) -> None:
+    data = reply.token(int(reply.switches.number("half_after")))
+    connection.transport.write(b"%x\r\n%b" % (len(data), data[: len(data) // 2]))
+    await asyncio.sleep(0.02)
+    connection.transport.close()
+
+
 async def _end(connection: Connection, reply: Reply) -> None:
     reply.switches["ended"] = "1"
 
@@ -1128,6 +1136,7 @@ FAULTS: dict[str, Callable[[Connection, Reply], Awaitable[None]]] = {
     "hang_after": _hang,
     "rst_after": _reset,
     "truncate_after": _truncate,
+    "half_after": _half,
     "end_after": _end,
     "error_after": _error,
 }
