@@ -45,6 +45,7 @@ class Daemon:
     library: Library
     scheduler: Scheduler[Instance]
     streams: EventStreams
+    routes: RouteTable
     doors: tuple[OpenDoor, ...]
 
 
@@ -90,7 +91,7 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
             stack.push_async_callback(opened.aclose)
             doors.append(opened)
         front.doors = [(door.name, door.url) for door in doors]
-        yield Daemon(config, library, scheduler, streams, tuple(doors))
+        yield Daemon(config, library, scheduler, streams, routes, tuple(doors))
 
 
 def _doors(config: Config) -> list[tuple[str, DoorConfig]]:
