@@ -24,6 +24,10 @@ __all__ = ["DIALECTS", "Assembler", "Assembly", "Dialect", "plan"]
 PING_SECONDS = 5
 """A silent stream is pinged this often: a write is how the engine learns that we left."""
 
+SHORT = 16
+"""Tokens. An answer cut inside a tag, such as `<think>`, is that text when it is whole and nothing
+in a stream. So one that may be all tag is asked for directly; it ends soon by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
@@ -41,6 +45,8 @@ class Dialect:
     """Made for each request, from its body."""
     asked: Mapping[str, Any]
     """Fields that replace the client's."""
+    has_tags: bool = False
+    """The engine takes thoughts and calls out of the text: see `SHORT`."""
 
 
 def plan(route: str, body: dict[str, Any]) -> Assembly | None:
@@ -50,17 +56,28 @@ def plan(route: str, body: dict[str, Any]) -> Assembly | None:
     stream does not hold exactly. `body` is not changed.
     """
     dialect = DIALECTS.get(route)
-    if dialect is None or not _rebuildable(body):
+    if dialect is None or not _is_rebuildable(body) or (dialect.has_tags and _is_short(body)):
         return None
     return Assembly({**body, **dialect.asked}, dialect.assembler(body))
 
 
-def _rebuildable(body: dict[str, Any]) -> bool:
-    if body.get("stream") not in _UNSET:
+def _is_rebuildable(body: dict[str, Any]) -> bool:
+    if _asks(body, "stream") or body.get("reasoning_format") == "deepseek-legacy":
         return False
-    if any(body.get(field) not in _UNSET for field in _DIRECT_FIELDS & body.keys()):
+    if any(_asks(body, field) for field in _DIRECT_FIELDS & body.keys()):
         return False
     return _is_one_prompt(body.get("prompt")) and _count(body) >= 1
+
+
+def _asks(body: dict[str, Any], field: str) -> bool:
+    """The engine refuses some of what Python takes for false."""
+    value = body.get(field)
+    return value is not None and value is not False
+
+
+def _is_short(body: dict[str, Any]) -> bool:
+    limits = (body.get(field) for field in _LENGTH_FIELDS)
+    return any(type(limit) is int and 0 <= limit <= SHORT for limit in limits)
 
 
 def _is_one_prompt(prompt: Any) -> bool:
@@ -78,7 +95,7 @@ def _count(body: dict[str, Any]) -> int:
     return asked[0] if type(asked[0]) is int else 0
 
 
-_UNSET = (None, False)
+_LENGTH_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
 _DIRECT_FIELDS = frozenset(
     {
         "continue_final_message",  # a stream leaves out the text that is continued
@@ -96,11 +113,11 @@ _STREAM = {"stream": True, "sse_ping_interval": PING_SECONDS}
 _PROGRESS = _STREAM | {"return_progress": True}
 _USAGE = _PROGRESS | {"stream_options": {"include_usage": True}}
 
-_CHAT = Dialect(lambda _: OpenAIAssembler(ChatChoice, "chat.completion"), _USAGE)
+_CHAT = Dialect(lambda _: OpenAIAssembler(ChatChoice, "chat.completion"), _USAGE, True)
 _TEXT = Dialect(lambda _: OpenAIAssembler(TextChoice, "text_completion"), _USAGE)
 _NATIVE = Dialect(lambda body: NativeAssembler(_count(body)), _PROGRESS)
-_RESPONSES = Dialect(lambda _: ResponsesAssembler(), _PROGRESS)
-_MESSAGES = Dialect(lambda body: MessagesAssembler(str(body.get("model", ""))), _STREAM)
+_RESPONSES = Dialect(lambda _: ResponsesAssembler(), _PROGRESS, True)
+_MESSAGES = Dialect(lambda body: MessagesAssembler(str(body.get("model", ""))), _STREAM, True)
 
 DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
     {
