@@ -117,22 +117,28 @@ def _check_head_size(request: web.BaseRequest) -> None:
         raise problems.HeadTooLarge
 
 
-async def sent_body(request: web.BaseRequest, limit: int) -> bytes:
+async def sent_body(
+    request: web.BaseRequest, limit: int, *, pause: float = BODY_PAUSE_SECONDS
+) -> bytes:
     """The request's whole body, at most `limit` bytes after decompression.
 
-    Raises RequestTooLarge, RequestTooSlow when nothing arrives for 30 s, and InvalidRequest for
-    what cannot be decompressed.
+    Raises RequestTooLarge, RequestTooSlow when nothing arrives for `pause` seconds, and
+    InvalidRequest for what cannot be decompressed.
     """
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
     if request.headers.get("Expect", "").lower() == "100-continue":
         _go_on(request)
     pieces: list[bytes] = []
     size = 0
     content = request.content
     while not content.at_eof():
-        piece = await _next_piece(request)
+        piece = await _next_piece(request, pause)
         size += len(piece)
         if size > limit:
-            raise RequestTooLarge(f"the request body is larger than {format_bytes(limit)}")
+            if "Content-Encoding" in request.headers:
+                _hear_no_more(request)  # a small rest may unpack to gigabytes
+            raise _too_large(limit)
         pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -143,16 +149,25 @@ def _go_on(request: web.BaseRequest) -> None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-async def _next_piece(request: web.BaseRequest) -> bytes:
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(f"the request body is larger than {format_bytes(limit)}")
+
+
+def _hear_no_more(request: web.BaseRequest) -> None:
+    """End the connection with this answer. aiohttp would read the rest of the body before."""
+    request.content.feed_eof()
+    request.protocol.close()
+
+
+async def _next_piece(request: web.BaseRequest, pause: float) -> bytes:
     content = request.content
     try:
         if content.is_eof():  # all of it is here already: the usual case needs no timer
             return await content.readany()
-        async with asyncio.timeout(BODY_PAUSE_SECONDS):
+        async with asyncio.timeout(pause):
             return await content.readany()
     except web.RequestPayloadError:
-        content.feed_eof()  # or aiohttp reads on after the answer, and fails with a traceback
-        request.protocol.close()
+        _hear_no_more(request)
         raise InvalidRequest("the request body cannot be decoded") from None
     except TimeoutError:
         raise RequestTooSlow("the request body stopped arriving") from None
