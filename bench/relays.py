@@ -32,7 +32,7 @@ def ours(port: int) -> Endpoint:
 
     async def handler(call: Call) -> web.StreamResponse:
         body = await sent_body(call.request, 1 << 20)
-        relay = Relay(call.request, ((b"X-Request-Id", call.id.encode()),))
+        relay = Relay(call.request, ((b"X-Request-Id", call.id.encode()),), stall_timeout=60)
         connection = pool.take() or await pool.connect()
         return await relay.run(connection, pool.head("POST", PATH, JSON, length=len(body)), body)
 

@@ -45,14 +45,17 @@ def command(**flags: Any) -> None:
 
 
 def require_parts() -> None:
-    """Raises DemoMissing when the demo's model, or every engine, is not installed."""
-    has_engine = find_spec("xllamacpp") or shutil.which("llama-server")
-    if not find_spec(PACKAGE) or not has_engine:
-        missing = "an engine" if find_spec(PACKAGE) else "the demo model"
+    """Raises DemoMissing without the demo's model, EngineMissing without an engine to run it."""
+    from paddock.engine.embedded_engine import check_parts
+    from paddock.engine.engines import ON_PATH
+
+    if not find_spec(PACKAGE):
         raise DemoMissing(
-            f"{missing} is not installed",
+            "the demo model is not installed",
             hint="type: pip install 'llama-paddock[embedded,demo]'",
         )
+    if not shutil.which(ON_PATH):
+        check_parts()
 
 
 def _make(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import sys
@@ -15,6 +16,28 @@ from paddock.engine.environment import child_environment, named_values
 from paddock.engine.flags import Flag, FlagTable
 from paddock.errors import EngineMissing
 from paddock.library.model import Model
+
+
+OPENMP = "libgomp.so.1"
+"""The one system library that the wheel needs and a small Linux may not have."""
+
+
+def check_parts() -> None:
+    """Raises EngineMissing when the embedded engine cannot run on this machine."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise EngineMissing(
+            "the embedded engine is not installed",
+            hint="pip install 'llama-paddock[embedded]'",
+        )
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        ctypes.CDLL(OPENMP)
+    except OSError:
+        raise EngineMissing(
+            f"the embedded engine needs the system library {OPENMP}",
+            hint="install it, on Debian and Ubuntu with: sudo apt install libgomp1",
+        ) from None
 
 
 class EmbeddedEngine:
@@ -34,11 +57,7 @@ class EmbeddedEngine:
 
     async def launch(self, model: Model, *, port: int, key: str) -> Launch:
         """See `Engine.launch`."""
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise EngineMissing(
-                "the embedded engine is not installed",
-                hint="pip install 'llama-paddock[embedded]'",
-            )
+        check_parts()
         line = command_line(model, self._config, self._flags, self._entry.args, port=port)
         env = child_environment(
             os.environ,

@@ -113,7 +113,7 @@ SIGNS = (
         _FILE_HINT,
     ),
     _sign(
-        r"error while loading shared libraries: (?P<library>[^:]*)",
+        r"(?:error while loading shared libraries|ImportError): (?P<library>lib[^:]*): cannot open",
         FailureKind.NOT_EXECUTABLE,
         "the engine's program misses the library $library",
         "install it, or set LD_LIBRARY_PATH in the engine's env",
