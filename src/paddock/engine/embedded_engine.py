@@ -17,7 +17,6 @@ from paddock.engine.flags import Flag, FlagTable
 from paddock.errors import EngineMissing
 from paddock.library.model import Model
 
-
 OPENMP = "libgomp.so.1"
 """The one system library that the wheel needs and a small Linux may not have."""
 
