@@ -45,6 +45,8 @@ async def _run(config: Config, ring: LogRing) -> None:
         log.info("stopping: running requests get %g s to end", config.drain_timeout)
         daemon.streams.close()
         await _unless(signals.second, daemon.scheduler.aclose(config.drain_timeout))
+        # What still runs is cut while the doors are open: its clients must be told.
+        await daemon.scheduler.aclose(0.0)
 
 
 class _Signals:
