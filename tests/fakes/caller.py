@@ -19,6 +19,7 @@ from http.client import HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 from tests.fakes.house import PATIENCE, House
 
 Json = dict[str, Any]
@@ -243,6 +244,14 @@ class Child:
     def running(self) -> int:
         """Generations that go on now."""
         return int(self.state()["running"])
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs. One that only waits to be reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def seconds_until(check: Callable[[], bool], limit: float = PATIENCE) -> float:
