@@ -138,6 +138,23 @@ class Wire:
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
         return taken
 
+    def lines(self) -> Iterator[str]:
+        """The lines of a chunked answer with status 200, as they come."""
+        head = self.bytes_until(b"\r\n\r\n").lower()
+        assert head.startswith(b"http/1.1 200 "), head
+        assert b"\r\ntransfer-encoding: chunked\r\n" in head, head
+        part = b""
+        while size := int(self.bytes_until(b"\r\n"), 16):
+            *whole, part = (part + self.bytes_of(size)).split(b"\n")
+            assert self.bytes_of(2) == b"\r\n"
+            yield from (line.decode() for line in whole)
+
+    def events(self) -> Iterator[Any]:
+        """The JSON data of the events of a stream, as they come."""
+        for line in self.lines():
+            if line.startswith("data: {"):
+                yield json.loads(line.removeprefix("data: "))
+
     def rest(self) -> bytes:
         """All bytes until the other side closes."""
         while self._read():
