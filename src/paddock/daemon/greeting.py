@@ -41,6 +41,7 @@ def _body(model: Model) -> str:
     asked = {
         "model": model.id,
         "stream": True,
+        "max_tokens": 60,
         "messages": [{"role": "user", "content": "Why do llamas hum?"}],
     }
     return json.dumps(asked)
