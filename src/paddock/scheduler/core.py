@@ -248,7 +248,8 @@ class Core(Generic[InstanceT]):
             case Stop(resident, reason):
                 self._stop(resident, reason)
             case Yield(resident):
-                self._yield(resident, now)
+                resident.leaving = Leaving.TURN_OVER
+                self.state.queue.yields(resident.model.id, now)
             case Resume(resident):
                 resident.leaving = None
 
@@ -289,11 +290,6 @@ class Core(Generic[InstanceT]):
         resident.state = InstanceState.STOPPING
         task = spawn(_stop(resident), name=f"stop {resident.instance.id}")
         task.add_done_callback(partial(self._stopped, resident))
-
-    def _yield(self, resident: Resident, now: float) -> None:
-        resident.leaving = Leaving.TURN_OVER
-        if (line := self.state.queue.lines.get(resident.model.id)) is not None:
-            line.yielded = now
 
 
 async def _start(instance: InstanceT) -> EngineError | None:

@@ -122,7 +122,12 @@ def _rooms(state: State, now: float) -> Iterator[Action]:
     draining = sum(not r.open for r in state.residents) - stopping
     evictable = iter(spare(state.residents, state.queue))
     for line in lines:
-        if free > 0:
+        if own := yielding.pop(line.model.id, None):
+            # Rooms that drain are promised last: one that is left was needed by nobody before.
+            if draining > 0:
+                draining -= 1
+                yield Resume(own)
+        elif free > 0:
             free -= 1
             yield Start(line.model)
         elif stopping > 0:
@@ -131,8 +136,6 @@ def _rooms(state: State, now: float) -> Iterator[Action]:
             yield Stop(victim, f"room for {line.model.id}")
         elif draining > 0:
             draining -= 1
-            if own := yielding.pop(line.model.id, None):
-                yield Resume(own)
         elif due := [r for r in _busy(state) if turn_ends_at(r, line, state.limits) <= now]:
             yield Yield(min(due, key=lambda r: r.ready_at))
             return
@@ -156,7 +159,7 @@ def turn_ends_at(resident: Resident, line: Line, limits: Limits) -> float:
     the line's whole wait, every model would lose its room as soon as it was loaded once loads take
     longer than the limit.
     """
-    return max(line.rank[0], resident.ready_at) + limits.max_overtake
+    return max(line.homeless_since, resident.ready_at) + limits.max_overtake
 
 
 def _busy(state: State) -> Iterator[Resident]:

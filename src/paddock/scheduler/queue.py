@@ -35,8 +35,10 @@ class Line:
 
     model: Model
     """The newest version asked for: what a start for this line must run."""
-    yielded: float = float("-inf")
+    yielded_at: float = float("-inf")
     """When this model last gave its room to others while it had requests waiting."""
+    yielded_as: int = 0
+    """The place of that in the order of arrival: times can be equal, numbers cannot."""
     _waiters: OrderedDict[int, Waiter] = field(default_factory=OrderedDict)
     _clients: dict[str, OrderedDict[int, Waiter]] = field(default_factory=dict)
     _served: dict[str, int] = field(default_factory=dict)
@@ -68,13 +70,14 @@ class Line:
         return next(iter(self))
 
     @property
-    def rank(self) -> tuple[float, bool, int]:
-        """Lines with lower ranks get room first: who has been without it longest.
+    def homeless_since(self) -> float:
+        """Since when this line waits for room, if its model has none."""
+        return max(self.oldest.since, self.yielded_at)
 
-        Starts with that time. One that gave its room away just now goes after those it was for.
-        """
-        oldest = self.oldest
-        return max(oldest.since, self.yielded), self.yielded >= oldest.since, oldest.number
+    @property
+    def rank(self) -> int:
+        """Lines with lower ranks get room first: who came, or gave its room away, longest ago."""
+        return max(self.oldest.number, self.yielded_as)
 
     def next(self, running: Mapping[str, int]) -> Waiter:
         """Who is served next, when `running` tells how many leases of this model clients have."""
@@ -111,12 +114,16 @@ class Queue:
 
     def add(self, waiter: Waiter, model: Model) -> None:
         """Put `waiter` at the end of the line for `model`, which becomes the line's version."""
-        self._arrivals += 1
-        waiter.number = self._arrivals
+        waiter.number = self._next_number()
         line = self.lines.setdefault(waiter.model_id, Line(model))
         line.model = model
         line.add(waiter)
         self._length += 1
+
+    def yields(self, model_id: str, now: float) -> None:
+        """The model gives its room to others: if requests wait for it, they go after those."""
+        if (line := self.lines.get(model_id)) is not None:
+            line.yielded_at, line.yielded_as = now, self._next_number()
 
     def remove(self, waiter: Waiter) -> None:
         """Take `waiter` out. Idempotent."""
@@ -126,3 +133,7 @@ class Queue:
         self._length -= 1
         if not line:
             del self.lines[waiter.model_id]
+
+    def _next_number(self) -> int:
+        self._arrivals += 1
+        return self._arrivals

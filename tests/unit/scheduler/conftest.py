@@ -183,6 +183,26 @@ class Bench:
         await self.scheduler.load(model(name, **settings))
         return self.house.last
 
+    async def finish(self) -> None:
+        """End everything."""
+        self.house.stop_gate = False
+        for child in self.house.children:
+            if child.stopping is not None and not child.stopping.done():
+                child.stopping.set_result(None)
+        await self.scheduler.aclose(0)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.settle()
+
+    def prove_empty(self) -> None:
+        """Nothing may be left after `finish`."""
+        view = self.scheduler.snapshot()
+        assert (view.instances, view.waiting) == ((), ())
+        assert self.house.alive == []
+        assert running() == frozenset()
+        assert self.loop.reported == []
+
     def states(self) -> dict[str, str]:
         return {i.instance: str(i.state) for i in self.scheduler.snapshot().instances}
 
@@ -198,6 +218,21 @@ def loop() -> Iterator[JumpingLoop]:
 
 
 @pytest.fixture
+def new_bench() -> Callable[..., Bench]:
+    """`new_bench(**limits)`: a bench on a loop of its own, for tests that turn the loop by hand."""
+
+    def make(**limits: Any) -> Bench:
+        loop = JumpingLoop()
+        return loop.run_until_complete(_on(loop, limits))
+
+    return make
+
+
+async def _on(loop: JumpingLoop, limits: dict[str, Any]) -> Bench:
+    return Bench(loop, **limits)
+
+
+@pytest.fixture
 def play(loop: JumpingLoop) -> Callable[..., Bench]:
     """`play(test, **limits)` runs the coroutine function on a bench, then closes and checks it."""
 
@@ -207,32 +242,10 @@ def play(loop: JumpingLoop) -> Callable[..., Bench]:
             try:
                 await test(bench)
             finally:
-                await close(bench)
-            prove_empty(bench)
+                await bench.finish()
+            bench.prove_empty()
             return bench
 
         return loop.run_until_complete(asyncio.wait_for(whole(), 100_000))
 
     return run
-
-
-async def close(bench: Bench) -> None:
-    """End everything."""
-    bench.house.stop_gate = False
-    for child in bench.house.children:
-        if child.stopping is not None and not child.stopping.done():
-            child.stopping.set_result(None)
-    await bench.scheduler.aclose(0)
-    for task in bench.tasks:
-        task.cancel()
-    await asyncio.gather(*bench.tasks, return_exceptions=True)
-    await bench.settle()
-
-
-def prove_empty(bench: Bench) -> None:
-    """Nothing may be left of a closed bench."""
-    view = bench.scheduler.snapshot()
-    assert (view.instances, view.waiting) == ((), ())
-    assert bench.house.alive == []
-    assert running() == frozenset()
-    assert bench.loop.reported == []
