@@ -91,7 +91,7 @@ class Child:
 
     def die(self, error: InstanceFailed | None = None) -> None:
         """Exit without being asked."""
-        self.house.ended(self, error or failure(self.model.id, FailureKind.SIGNAL))
+        self.house.ended(self, error or new_failure(self.model.id, FailureKind.SIGNAL))
 
 
 class House:
@@ -137,19 +137,21 @@ class House:
             child.exited.set_result(error)
 
 
-def failure(model: str, kind: FailureKind = FailureKind.EXITED, said: str = "boom") -> Any:
+def new_failure(
+    model: str, kind: FailureKind = FailureKind.EXITED, said: str = "boom"
+) -> InstanceFailed:
     return InstanceFailed(model, kind, said, hint="look", output=("line 1", said))
 
 
-def model(name: str = "a", version: str = "1", **settings: Any) -> Model:
+def new_model(name: str = "a", version: str = "1", **settings: Any) -> Model:
     return Model(name, fingerprint=version, settings=ModelEntry(**settings))
 
 
 class Bench:
     """What a test of the scheduler needs, in one place."""
 
-    model = staticmethod(model)
-    failure = staticmethod(failure)
+    model = staticmethod(new_model)
+    failure = staticmethod(new_failure)
 
     def __init__(self, loop: JumpingLoop, **limits: Any) -> None:
         self.loop = loop
@@ -161,7 +163,7 @@ class Bench:
 
     def ask(self, name: str = "a", version: str = "1", client: str = "", **settings: Any) -> Any:
         """A request as a task; its result is the lease."""
-        wanted = model(name, version, **settings)
+        wanted = new_model(name, version, **settings)
         return self.task(self.scheduler.lease(wanted, client=client))
 
     def task(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -180,7 +182,7 @@ class Bench:
 
     async def ready(self, name: str = "a", **settings: Any) -> Any:
         """An idle instance of a model."""
-        await self.scheduler.load(model(name, **settings))
+        await self.scheduler.load(new_model(name, **settings))
         return self.house.last
 
     async def finish(self) -> None:
@@ -208,6 +210,18 @@ class Bench:
 
     def waiting(self) -> list[str]:
         return [w.model for w in self.scheduler.snapshot().waiting]
+
+
+@pytest.fixture
+def model() -> Callable[..., Model]:
+    """`model(name, version, **settings)`"""
+    return new_model
+
+
+@pytest.fixture
+def failure() -> Callable[..., InstanceFailed]:
+    """`failure(model_id, kind, last words)`"""
+    return new_failure
 
 
 @pytest.fixture
