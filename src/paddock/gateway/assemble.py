@@ -66,7 +66,19 @@ def _is_rebuildable(body: dict[str, Any]) -> bool:
         return False
     if any(_asks(body, field) for field in _DIRECT_FIELDS & body.keys()):
         return False
-    return _is_one_prompt(body.get("prompt")) and _count(body) >= 1
+    return not _is_continued(body) and _is_one_prompt(body.get("prompt")) and _count(body) >= 1
+
+
+def _is_continued(body: dict[str, Any]) -> bool:
+    """The model goes on writing a last message of its own.
+
+    The text so far is in a whole answer, but not in the stream of newer engines.
+    """
+    said = body.get("messages", body.get("input"))
+    last = said[-1] if isinstance(said, list) and said else None
+    return isinstance(last, dict) and (
+        last.get("role") == "assistant" or last.get("type") in _OWN_ITEMS
+    )
 
 
 def _asks(body: dict[str, Any], field: str) -> bool:
@@ -95,6 +107,8 @@ def _count(body: dict[str, Any]) -> int:
     return asked[0] if type(asked[0]) is int else 0
 
 
+_OWN_ITEMS = frozenset({"function_call", "reasoning"})
+"""Items of a response's input that, like its assistant messages, the model wrote."""
 _LENGTH_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
 _DIRECT_FIELDS = frozenset(
     {

@@ -446,6 +446,7 @@ def test_routes_without_streams_are_asked_directly(route):
         {"n": "2"},
         {"n": 0},
         {"n_cmpl": 1.5},
+        {"messages": [{"role": "user"}, {"role": "assistant", "content": "I am"}]},
     ],
 )
 def test_what_cannot_be_put_together_is_asked_directly(route, fields):
@@ -466,12 +467,24 @@ def test_what_cannot_be_put_together_is_asked_directly(route, fields):
         {"prompt": {"prompt_string": "a"}},
         {"n": None},
         {"n": 3},
+        {"messages": [{"role": "assistant"}, {"role": "user"}]},
+        {"messages": ["x"]},
         {"max_tokens": -1},
         {"max_tokens": SHORT + 1},
     ],
 )
 def test_what_can_be_put_together_is(route, fields):
     assert plan(route, BODY | fields)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{"role": "assistant", "content": "a"}, {"type": "function_call"}, {"type": "reasoning"}],
+)
+def test_a_response_that_continues_is_asked_directly(item):
+    user = {"role": "user", "content": "a"}
+    assert plan(RESPONSES, {"input": [user, item]}) is None
+    assert plan(RESPONSES, {"input": [item, user]})
 
 
 @pytest.mark.parametrize(
