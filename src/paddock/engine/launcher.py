@@ -38,11 +38,7 @@ class Launcher:
         """An instance of the model that has not started yet."""
         if self._closed:
             raise RuntimeError("the launcher is closed")
-        output = self._outputs.get(model.id)
-        if output is None:
-            output = Output(partial(self._logs.write, file_name(model.id)))
-            self._outputs[model.id] = output
-        instance = Instance(model, self._site, output)
+        instance = Instance(model, self._site, self.output(model.id))
         self._instances.add(instance)
         instance.exited.add_done_callback(lambda _: self._instances.discard(instance))
         return instance
@@ -51,9 +47,13 @@ class Launcher:
         """A living instance by its id."""
         return next((one for one in self._instances if one.id == instance_id), None)
 
-    def output(self, model_id: str) -> Output | None:
-        """What the model's instances printed, the last of them last; None if it never ran."""
-        return self._outputs.get(model_id)
+    def output(self, model_id: str) -> Output:
+        """What the model's instances printed and will print, the last of them last."""
+        output = self._outputs.get(model_id)
+        if output is None:
+            output = Output(partial(self._logs.write, file_name(model_id)))
+            self._outputs[model_id] = output
+        return output
 
     async def aclose(self) -> None:
         """Stop every instance, all at once, and end the guard. Idempotent."""

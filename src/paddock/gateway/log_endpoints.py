@@ -43,8 +43,8 @@ class LogEndpoints:
         name = unquote(call.rest)
         if name in DAEMON_NAMES:
             return web.Response(text=self._ring.history())
-        output = self._output(name)
-        return web.Response(text="".join(f"{line}\n" for line in output.tail()) if output else "")
+        lines = self._output(name).tail()
+        return web.Response(text="".join(f"{line}\n" for line in lines))
 
     async def stream(self, call: Call) -> web.StreamResponse:
         """A log from its kept part on; `?no-history` leaves that out."""
@@ -56,14 +56,12 @@ class LogEndpoints:
             source = _lines(self._output(name), history=history)
         return await self._streams.serve(call, source, TEXT)
 
-    def _output(self, name: str) -> Output | None:
-        """The output of a model's current or last instance; None before its first start."""
+    def _output(self, name: str) -> Output:
+        """The output of a model's instances, empty before the first one starts."""
         return self._launcher.output(self._library.resolve(name).id)
 
 
-async def _lines(output: Output | None, *, history: bool) -> AsyncIterator[bytes]:
-    if output is None:
-        return
+async def _lines(output: Output, *, history: bool) -> AsyncIterator[bytes]:
     with output.subscribe(RING_LINES if history else 0) as follower:
         async for line in follower:
             yield f"{line}\n".encode()
