@@ -60,6 +60,10 @@ def test_all_who_wait_get_the_reason_at_once(house: House, crowd: Crowd) -> None
 
     for name, (status, code, words) in DEATHS.items():
         for number, caller in enumerate(asked[name]):
+            if caller.answer.status == 200:  # a slow machine: the stream was kept alive already
+                dialect = DIALECTS["chat" if number < 2 else "messages"]
+                assert words in dialect.error(caller.finish().body)["message"]
+                continue
             error = caller.json()["error"]
             assert caller.answer.status == status, (name, error)
             assert words in error["message"]
