@@ -9,12 +9,15 @@ leave, which is how llama-server is told to stop generating.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 import httptools
 
 from paddock.errors import UpstreamLost
+
+log = logging.getLogger(__name__)
 
 KEEP_IDLE_SECONDS = 4.0
 """llama-server closes a connection that idled for 5 s; ours leaves the pool before that."""
@@ -178,6 +181,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._tunnel = True
             self._hand_over(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError:
+            log.exception("an answer of an engine could not be taken")
+            self._fail("an error inside Paddock; its log tells more")
         except httptools.HttpParserError:
             self._fail("the engine's answer is not HTTP")
         if self._in_head:

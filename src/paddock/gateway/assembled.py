@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from paddock.engine.connection import Connection, Fetched, Gather, ResponseHead
 from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway.assemble import Assembler
 from paddock.gateway.body import dump_json
+from paddock.gateway.problems import Internal
 from paddock.gateway.sse import SseParser
+
+log = logging.getLogger(__name__)
 
 JSON_HEADERS = ((b"Content-Type", b"application/json; charset=utf-8"),)
 
@@ -70,11 +74,14 @@ class Assembled:
         try:
             for event in self._events.finish():
                 self._assembler.feed(event)
-            answer = self._assembler.finish()
+            answer = dump_json(self._assembler.finish())
         except PaddockError as error:
             self._fail(error)
+        except Exception:  # nobody is left who could end the wait
+            log.exception("an answer could not be put together")
+            self._fail(Internal())
         else:
-            self._done.set_result(Fetched(200, JSON_HEADERS, dump_json(answer)))
+            self._done.set_result(Fetched(200, JSON_HEADERS, answer))
 
     def on_lost(self, error: UpstreamLost) -> None:
         self._fail(error)

@@ -92,15 +92,14 @@ class Forwarder:
             endings=ask.endings,
         )
         try:
-            lease = await self._lease(call, model, relay if ask.streams else None)
+            with await self._lease(call, model, relay if ask.streams else None) as lease:
+                relay.added = (*relay.added, _timing(lease))
+                return await self._exchange(lease.instance, ask, relay)
         except PaddockError as error:
             if not relay.started:
                 raise
             relay.fail(error)
             return relay.relayed()
-        with lease:
-            relay.added = (*relay.added, _timing(lease))
-            return await self._exchange(lease.instance, ask, relay)
 
     async def tunnel(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
         """Open a WebSocket to `model` for the client and return when either side ends it."""
@@ -120,20 +119,27 @@ class Forwarder:
 
     async def _lease_with_comments(self, call: Call, model: Model, relay: Relay) -> Lease[Instance]:
         """Wait for a lease; after a while show the client that its stream lives."""
-        waiting = spawn(
-            self._scheduler.lease(model, client=call.client), name=f"lease of {model.id}"
-        )
+        waiting = spawn(self._lease_or_error(call, model), name=f"lease of {model.id}")
         try:
             while not (await asyncio.wait((waiting,), timeout=QUIET_SECONDS))[0]:
                 if not relay.started:
                     relay.open_events()
                 relay.comment(b"loading")
-            return waiting.result()
         except asyncio.CancelledError:
             await cancel_and_wait((waiting,))
-            if not waiting.cancelled() and waiting.exception() is None:
-                waiting.result().release()
+            if not waiting.cancelled() and isinstance(lease := waiting.result(), Lease):
+                lease.release()
             raise
+        if isinstance(outcome := waiting.result(), PaddockError):
+            raise outcome
+        return outcome
+
+    async def _lease_or_error(self, call: Call, model: Model) -> Lease[Instance] | PaddockError:
+        """An error that is expected of a scheduler is this task's answer and not its crash."""
+        try:
+            return await self._scheduler.lease(model, client=call.client)
+        except PaddockError as error:
+            return error
 
     # --- an exchange
 
@@ -146,11 +152,7 @@ class Forwarder:
                 return await _assemble(pool, ask, ask.assembler, relay)
             return await _relay(pool, ask, relay)
         except UpstreamLost as error:
-            lost = await _explain(instance, error)
-            if not relay.started:
-                raise lost from error
-            relay.fail(lost)
-            return relay.relayed()
+            raise await _explain(instance, error) from error
 
 
 async def _relay(pool: ConnectionPool, ask: Ask, relay: Relay) -> Relayed:

@@ -6,13 +6,14 @@ field or in the query, and answered by that model's child.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
 
 from paddock.errors import InvalidRequest
 from paddock.gateway.assemble import plan
-from paddock.gateway.body import dump_json, model_name, parse_json_async
+from paddock.gateway.body import LARGE, dump_json, model_name, parse_json_async
 from paddock.gateway.door import sent_body
 from paddock.gateway.endings import ENDINGS
 from paddock.gateway.forward import Ask, Forwarder, passed_headers
@@ -73,7 +74,7 @@ class ModelEndpoints:
         body = await parse_json_async(raw)
         model = self._forwarder.resolve(_model_asked_for(call, body))
         target = JSON_TARGETS[call.request.path]
-        ask = _ask(model, target, body, raw)
+        ask = await _ask(model, target, body, raw)
         return await self._forwarder.forward(call, model, ask)
 
     async def answer_multipart(self, call: Call) -> web.StreamResponse:
@@ -95,7 +96,7 @@ def _model_asked_for(call: Call, body: dict[str, Any]) -> str:
     return model_name(body)
 
 
-def _ask(model: Model, target: str, body: dict[str, Any], raw: bytes) -> Ask:
+async def _ask(model: Model, target: str, body: dict[str, Any], raw: bytes) -> Ask:
     """What to ask the child: the client's own bytes unless something in them must change."""
     streams = body.get("stream") is True
     if not runs_llama_cpp(model):
@@ -103,9 +104,17 @@ def _ask(model: Model, target: str, body: dict[str, Any], raw: bytes) -> Ask:
     screened = screen(target, body)
     assembly = plan(target, screened)
     if assembly is not None:
-        return Ask("POST", target, dump_json(assembly.body), JSON, assembler=assembly.assembler)
-    data = raw if screened is body else dump_json(screened)
+        data = await _written(assembly.body, len(raw))
+        return Ask("POST", target, data, JSON, assembler=assembly.assembler)
+    data = raw if screened is body else await _written(screened, len(raw))
     return Ask("POST", target, data, JSON, streams=streams, endings=ENDINGS.get(target, ()))
+
+
+async def _written(body: dict[str, Any], size: int) -> bytes:
+    """The body as JSON; one that came in `size` bytes is written off the loop when that is much."""
+    if size > LARGE:
+        return await asyncio.to_thread(dump_json, body)
+    return dump_json(body)
 
 
 def runs_llama_cpp(model: Model) -> bool:
