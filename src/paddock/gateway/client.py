@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -20,6 +21,10 @@ HEAD_SECONDS = 10.0
 
 KEEP_ALIVE_SECONDS = 75.0
 """A connection may idle this long between requests."""
+
+UNSENT_BYTES = 128 << 10
+"""What the kernel takes for a client that reads slowly. Without a limit it takes megabytes, and a
+client that still reads looks for as long as those last as if it did not."""
 
 
 class Throttled(Protocol):
@@ -45,6 +50,7 @@ class DoorProtocol(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._head_timer = self._loop.call_later(HEAD_SECONDS, self._head_is_late)
+        _limit_unsent(transport)
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -101,3 +107,9 @@ class DoorServer(web.Server):
         return web.BaseRequest(
             message, payload, protocol, writer, task, self._loop, client_max_size=0
         )
+
+
+def _limit_unsent(transport: asyncio.BaseTransport) -> None:
+    client = transport.get_extra_info("socket")
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux and macOS
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

@@ -226,7 +226,18 @@ class Relay:
         if self._connection is not None:
             self._connection.pause()
         if self._stall is None:
-            self._stall = self._loop.call_later(self._stall_timeout, self._transport.abort)
+            self._watch()
+
+    def _watch(self) -> None:
+        """Drop the client if it has read nothing by the end of the stall's time."""
+        unread = self._transport.get_write_buffer_size()
+        self._stall = self._loop.call_later(self._stall_timeout, self._check, unread)
+
+    def _check(self, unread: int) -> None:
+        if self._transport.get_write_buffer_size() < unread:
+            self._watch()
+        else:
+            self._transport.abort()
 
     def go_on(self) -> None:
         if self._stall is not None:
