@@ -33,7 +33,7 @@ def batched(cases: tuple[Any, ...], size: int = 64) -> Iterator[tuple[Any, ...]]
         yield cases[first : first + size]
 
 
-def tokens_in(body: bytes) -> int:
+def tokens_in(body: bytearray) -> int:
     """How many tokens were said, which must be the first ones."""
     numbers = [int(number) for number in re.findall(rb'"t(\d+) "', body)]
     assert numbers == list(range(len(numbers)))

@@ -40,7 +40,7 @@ class Dialect:
     error_event: str = ""
     """The name of the event that ends a broken stream; else it has none."""
 
-    def error(self, body: bytes) -> Json:
+    def error(self, body: bytes | bytearray) -> Json:
         """The error that ends a broken stream. Fails when it does not end in one, or also well."""
         assert self.ending not in body, body[-400:]
         broken = events(body)
@@ -76,7 +76,7 @@ DIALECTS = {
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
-def events(body: bytes) -> list[tuple[str, str]]:
+def events(body: bytes | bytearray) -> list[tuple[str, str]]:
     """Name and data of each event of a stream. Comments are left out."""
     found = []
     for block in BLANK_LINE.split(body):
@@ -97,7 +97,13 @@ class Caller:
     """One request on a socket of its own, sent at once; its answer is read when asked for."""
 
     def __init__(
-        self, url: str, path: str, body: Mapping[str, Any] | None, *, receive_buffer: int = 0
+        self,
+        url: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        *,
+        key: str = "",
+        receive_buffer: int = 0,
     ) -> None:
         address = urlsplit(url)
         assert address.hostname
@@ -111,10 +117,11 @@ class Caller:
         data = b"" if body is None else json.dumps(body).encode()
         self._socket.sendall(
             f"{self._method} {path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+            f"Authorization: Bearer {key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode()
             + data
         )
-        self.body = b""
+        self.body = bytearray()
         """What was read of the answer's body."""
         self.whole = False
         """The answer's framing ended as it must."""
