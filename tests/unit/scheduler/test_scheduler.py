@@ -512,6 +512,36 @@ def test_a_model_that_dies_whenever_it_serves_becomes_a_crash_loop(play):
     assert len(play(test).house.starts) == 5
 
 
+def test_who_waits_for_a_restart_is_told_when_there_will_be_none(play):
+    async def test(bench):
+        for _ in range(4):
+            bench.house.start_errors["a"] = bench.failure("a")
+            with pytest.raises(InstanceFailed):
+                await bench.scheduler.lease(bench.model())
+            await bench.after(8)
+        bench.house.start_errors.clear()
+        for _ in range(2):
+            await bench.ask()
+        waits = bench.ask()
+        await bench.settle()
+        bench.house.last.die()
+        await bench.settle()
+        assert waits.exception().kind is FailureKind.CRASH_LOOP
+
+    play(test)
+
+
+def test_a_stop_that_was_asked_for_is_no_failure(play):
+    async def test(bench):
+        (await bench.ask()).release()
+        await bench.scheduler.unload("a")
+        await bench.settle()
+        assert bench.scheduler.snapshot().failed == ()
+        (await bench.ask()).release()
+
+    play(test)
+
+
 # --- leaving -------------------------------------------------------------------------------------
 
 

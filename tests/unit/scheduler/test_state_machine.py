@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -45,6 +45,7 @@ class Request:
     client: str
     since: float
     task: asyncio.Task[Any]
+    version: int
 
     @property
     def pending(self) -> bool:
@@ -70,6 +71,8 @@ class Machine(RuleBasedStateMachine):
         self.versions = dict.fromkeys(MODELS, 1)
         self.ready_at = {}
         self.failures = defaultdict(list)
+        self.faults: Counter[str] = Counter()
+        self.pauses: dict[str, float] = {}
         self.counted_starts = 0
 
     @initialize(
@@ -94,7 +97,8 @@ class Machine(RuleBasedStateMachine):
         for _ in range(many):
             task = self.bench.ask(name, str(self.versions[name]), client)
             self.arrivals += 1
-            self.requests.append(Request(self.arrivals, name, client, self.loop.now, task))
+            version = self.versions[name]
+            self.requests.append(Request(self.arrivals, name, client, self.loop.now, task, version))
         self.happens()
 
     @precondition(lambda self: self.pending)
@@ -103,13 +107,17 @@ class Machine(RuleBasedStateMachine):
         self.happens(self.pick(self.pending, which).task.cancel)
 
     @precondition(lambda self: self.held)
-    @rule(which=NUMBERS, also=NUMBERS)
-    def release(self, which, also):
-        """Now and then with a cancel in the moment in which the slot may become that request's."""
-        messages = [self.pick(self.held, which).lease.release]
-        if self.pending and also % 4 == 0:
-            messages.append(self.pick(self.pending, also).task.cancel)
-        self.happens(*messages)
+    @rule(which=NUMBERS, others=st.sampled_from(["stay", "leave before", "leave after"]))
+    def release(self, which, others):
+        """Now and then all who wait leave in the very moment in which the slot is theirs."""
+        release = [self.pick(self.held, which).lease.release]
+        cancels = [request.task.cancel for request in self.pending]
+        orders = {
+            "stay": release,
+            "leave before": cancels + release,
+            "leave after": release + cancels,
+        }
+        self.happens(*orders[others])
 
     @precondition(lambda self: self.starting)
     @rule(which=NUMBERS)
@@ -124,6 +132,7 @@ class Machine(RuleBasedStateMachine):
     def start_fails(self, which, kind):
         child = self.pick(self.starting, which)
         child.starting.set_exception(self.bench.failure(child.model.id, kind))
+        self.faults[child.model.id] += 1
         if kind is not FailureKind.FILE_MISSING:
             self.failures[child.model.id].append(self.loop.now)
         self.happens()
@@ -139,6 +148,7 @@ class Machine(RuleBasedStateMachine):
     def crash(self, which):
         child = self.pick(self.serving, which)
         child.die()
+        self.faults[child.model.id] += 1
         self.failures[child.model.id].append(self.loop.now)
         self.happens()
 
@@ -158,20 +168,20 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(MODELS))
     def load(self, name):
-        self.failures.pop(name, None)
+        self.forgive(name)
         model = self.bench.model(name, str(self.versions[name]))
         self.others.append(self.bench.task(self.bench.scheduler.load(model)))
         self.happens()
 
     @rule(name=st.sampled_from(MODELS))
     def file_is_removed(self, name):
-        self.failures.pop(name, None)
+        self.forgive(name)
         self.happens(partial(self.bench.scheduler.catalog_changed, removed={name}))
 
     @rule(name=st.sampled_from(MODELS), told=st.booleans())
     def file_is_replaced(self, name, told):
         """With and without the scheduler hearing of it before the next request does."""
-        self.failures.pop(name, None)
+        self.forgive(name)
         self.versions[name] += 1
         model = self.bench.model(name, str(self.versions[name]))
         if told:
@@ -237,6 +247,34 @@ class Machine(RuleBasedStateMachine):
         assert all(self.loop.now - request.since <= limit for request in self.pending)
 
     @invariant()
+    def with_one_room_a_turn_that_is_over_ends(self):
+        serving = [i for i in self.view.instances if i.active and not i.leaving]
+        if self.max_loaded > 1 or not serving:
+            return
+        ready_at = self.ready_at[serving[0].instance]
+        overtaken = [w for w in self.view.waiting if w.model != serving[0].model]
+        for waiting in overtaken:
+            since = max(ready_at, self.loop.now - waiting.waited)
+            over = self.loop.now - since > self.overtake + 0.01
+            assert not over or waiting.model in self.pauses
+
+    @invariant()
+    def requests_are_served_by_the_version_they_asked_for_or_a_newer_one(self):
+        for request in self.held:
+            assert int(request.lease.instance.model.fingerprint) >= request.version
+
+    @invariant()
+    def the_dead_are_not_kept(self):
+        alive = {child.id for child in self.house.alive}
+        for instance in self.view.instances:
+            assert instance.instance in alive or instance.state is InstanceState.STOPPING
+
+    @invariant()
+    def only_failures_count_as_failures(self):
+        for failed in self.view.failed:
+            assert failed.failures <= self.faults[failed.model]
+
+    @invariant()
     def a_turn_ends_only_when_it_has_lasted(self):
         for instance in self.view.instances:
             if instance.leaving.startswith("its turn"):
@@ -250,6 +288,12 @@ class Machine(RuleBasedStateMachine):
         for child in new:
             recent = [t for t in self.failures[child.model.id] if self.loop.now - t < WINDOW]
             assert len(recent) < CRASH_LOOP
+            assert self.loop.now >= self.pauses.get(child.model.id, 0) - 0.01
+        self.pauses = {
+            failed.model: self.loop.now + failed.error.retry_after
+            for failed in self.view.failed
+            if failed.error.retry_after is not None
+        }
 
     @invariant()
     def nothing_was_reported_to_the_loop(self):
@@ -291,6 +335,10 @@ class Machine(RuleBasedStateMachine):
     @property
     def serving(self):
         return [c for c in self.house.alive if c.id in self.ready_at and not c.exited.done()]
+
+    def forgive(self, name):
+        self.failures.pop(name, None)
+        self.pauses.pop(name, None)
 
     @staticmethod
     def pick(things, which):
