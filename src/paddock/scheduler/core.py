@@ -65,7 +65,9 @@ class Core(Generic[InstanceT]):
     def take(self, model: Model, client: str) -> Lease[InstanceT] | None:
         """A free slot, if there is one. Nobody waits then: settling leaves no slot unused."""
         resident = self.state.current(model)
-        return self._give(resident, client) if resident is not None and resident.free else None
+        if resident is None or not resident.free or resident.instance.exited.done():
+            return None
+        return self._give(resident, client)
 
     def arrive(self, model: Model, client: str) -> Waiter:
         """A request that must wait. Raises what can be known at once."""

@@ -496,6 +496,18 @@ def test_requests_that_wait_behind_a_serving_instance_outlive_its_crash(play):
     play(test)
 
 
+def test_a_request_in_the_moment_of_a_death_is_not_given_to_the_dead(play):
+    async def test(bench):
+        dead = await bench.ready()
+        dead.die()
+        assert bench.scheduler.lease_now(bench.model()) is None
+        lease = await bench.scheduler.lease(bench.model())
+        assert lease.instance is not dead
+        lease.release()
+
+    play(test)
+
+
 def test_a_model_that_dies_whenever_it_serves_becomes_a_crash_loop(play):
     async def test(bench):
         kinds = []

@@ -32,6 +32,9 @@ KINDS = [
     FailureKind.FILE_MISSING,
 ]
 LIMITS = {"max_queue": 12, "queue_timeout": 100, "max_overtake": 15, "drain_timeout": 30}
+WISHES = ["unload", "unload all", "load", "load"]
+CHANGES = ["removed", "replaced", "replaced and not told"]
+DRAINS = st.sampled_from([None, 0, 5])
 NUMBERS = st.integers(0, 1000)
 """Which of several things a rule is about: taken modulo how many there are."""
 
@@ -92,7 +95,7 @@ class Machine(RuleBasedStateMachine):
 
     # what can happen
 
-    @rule(name=st.sampled_from(MODELS), client=st.sampled_from(CLIENTS), many=st.integers(1, 4))
+    @rule(name=st.sampled_from(MODELS), client=st.sampled_from(CLIENTS), many=st.integers(1, 6))
     def request(self, name, client, many):
         for _ in range(many):
             task = self.bench.ask(name, str(self.versions[name]), client)
@@ -120,11 +123,11 @@ class Machine(RuleBasedStateMachine):
         self.happens(*orders[others])
 
     @precondition(lambda self: self.starting)
-    @rule(which=NUMBERS)
-    def start_succeeds(self, which):
-        child = self.pick(self.starting, which)
-        child.starting.set_result(None)
-        self.ready_at[child.id] = self.loop.now
+    @rule()
+    def starts_succeed(self):
+        for child in self.starting:
+            child.starting.set_result(None)
+            self.ready_at[child.id] = self.loop.now
         self.happens()
 
     @precondition(lambda self: self.starting)
@@ -138,9 +141,10 @@ class Machine(RuleBasedStateMachine):
         self.happens()
 
     @precondition(lambda self: self.stopping)
-    @rule(which=NUMBERS)
-    def stop_ends(self, which):
-        self.pick(self.stopping, which).stopping.set_result(None)
+    @rule()
+    def stops_end(self):
+        for child in self.stopping:
+            child.stopping.set_result(None)
         self.happens()
 
     @precondition(lambda self: self.serving)
@@ -156,36 +160,30 @@ class Machine(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.run(self.bench.after(seconds))
 
-    @rule(name=st.sampled_from(MODELS), drain=st.sampled_from([None, 0, 5]))
-    def unload(self, name, drain):
-        self.others.append(self.bench.task(self.bench.scheduler.unload(name, drain=drain)))
+    @rule(name=st.sampled_from(MODELS), wish=st.sampled_from(WISHES), drain=DRAINS)
+    def the_owner_wishes(self, name, wish, drain):
+        """One rule for all of these: they end what the other rules have built up."""
+        scheduler = self.bench.scheduler
+        if wish == "unload":
+            self.others.append(self.bench.task(scheduler.unload(name, drain=drain)))
+        elif wish == "unload all":
+            self.others.append(self.bench.task(scheduler.unload_all(drain=drain)))
+        elif wish == "load":
+            self.forgive(name)
+            self.others.append(self.bench.task(scheduler.load(self.model(name))))
         self.happens()
 
-    @rule()
-    def unload_all(self):
-        self.others.append(self.bench.task(self.bench.scheduler.unload_all()))
-        self.happens()
-
-    @rule(name=st.sampled_from(MODELS))
-    def load(self, name):
+    @rule(name=st.sampled_from(MODELS), change=st.sampled_from(CHANGES))
+    def the_library_changes(self, name, change):
+        """Sometimes the scheduler hears of a new version by the next request only."""
         self.forgive(name)
-        model = self.bench.model(name, str(self.versions[name]))
-        self.others.append(self.bench.task(self.bench.scheduler.load(model)))
-        self.happens()
-
-    @rule(name=st.sampled_from(MODELS))
-    def file_is_removed(self, name):
-        self.forgive(name)
-        self.happens(partial(self.bench.scheduler.catalog_changed, removed={name}))
-
-    @rule(name=st.sampled_from(MODELS), told=st.booleans())
-    def file_is_replaced(self, name, told):
-        """With and without the scheduler hearing of it before the next request does."""
-        self.forgive(name)
+        changed = self.bench.scheduler.catalog_changed
+        if change == "removed":
+            self.happens(partial(changed, removed={name}))
+            return
         self.versions[name] += 1
-        model = self.bench.model(name, str(self.versions[name]))
-        if told:
-            self.happens(partial(self.bench.scheduler.catalog_changed, replaced=[model]))
+        if change == "replaced":
+            self.happens(partial(changed, replaced=[self.model(name)]))
 
     # what must hold after each of these
 
@@ -335,6 +333,9 @@ class Machine(RuleBasedStateMachine):
     @property
     def serving(self):
         return [c for c in self.house.alive if c.id in self.ready_at and not c.exited.done()]
+
+    def model(self, name):
+        return self.bench.model(name, str(self.versions[name]))
 
     def forgive(self, name):
         self.failures.pop(name, None)
