@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -40,13 +41,17 @@ class ResponseHead:
     status: int
     reason: bytes
     headers: Headers
+    fields: Mapping[bytes, bytes]
+    """The same by lower-case names, for looking things up."""
+
+    @classmethod
+    def of(cls, status: int, reason: bytes, headers: Headers) -> ResponseHead:
+        """The head with these headers."""
+        return cls(status, reason, headers, {name.lower(): value for name, value in headers})
 
     def header(self, name: bytes) -> bytes:
-        """The first value of a header, by its lower-case name; empty when it is missing."""
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return b""
+        """The last value of a header, by its lower-case name; empty when it is missing."""
+        return self.fields.get(name, b"")
 
 
 class Sink(Protocol):
@@ -88,6 +93,8 @@ class Connection(asyncio.Protocol):
         """Bytes of the current answer have arrived."""
         self.requests = 0
         self.idle_since = 0.0
+        self.on_pressure: Callable[[bool], None] | None = None
+        """Told True when the child reads slower than we send, and False when it caught up."""
 
     # --- for the user of the connection
 
@@ -164,6 +171,14 @@ class Connection(asyncio.Protocol):
         if self._sink is not None:
             self._sink.on_flush()
 
+    def pause_writing(self) -> None:
+        if self.on_pressure is not None:
+            self.on_pressure(True)
+
+    def resume_writing(self) -> None:
+        if self.on_pressure is not None:
+            self.on_pressure(False)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._pool.forget(self)
@@ -188,8 +203,11 @@ class Connection(asyncio.Protocol):
             self._fail("the engine's answer is not HTTP")
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._fail("the head of the engine's answer is too large")
+            self._check_head(self._head_bytes)
+
+    def _check_head(self, size: int) -> None:
+        if size > HEAD_BYTES:
+            self._fail("the head of the engine's answer is too large")
 
     def _hand_over(self, data: bytes) -> None:
         if data and self._sink is not None:
@@ -223,7 +241,8 @@ class Connection(asyncio.Protocol):
             self._fail("the engine switched to another protocol, which nobody asked for")
             return
         self._in_head = False
-        head = ResponseHead(status, self._reason, tuple(self._headers))
+        self._check_head(sum(len(name) + len(value) + 4 for name, value in self._headers))
+        head = ResponseHead.of(status, self._reason, tuple(self._headers))
         self._until_close = status not in {101, 204, 304} and not (
             head.header(b"content-length") or head.header(b"transfer-encoding")
         )
@@ -281,7 +300,9 @@ class Gather:
             self.on_lost(UpstreamLost("the engine's answer is too large"))
 
     def on_end(self) -> None:
-        if self._head is None:
+        if self._size > self._limit:
+            self.on_lost(UpstreamLost("the engine's answer is too large"))
+        elif self._head is None:
             self.on_lost(UpstreamLost("the engine ended its answer before its head"))
         elif not self.done.done():
             body = b"".join(self._pieces)
@@ -292,6 +313,11 @@ class Gather:
             self.done.set_exception(error)
 
 
+def _own_lines(address: str, key: str) -> bytes:
+    """What the head of every request to one child has in common."""
+    return f" HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n".encode("ascii")
+
+
 class ConnectionPool:
     """The connections to one child. Loop thread only."""
 
@@ -299,7 +325,7 @@ class ConnectionPool:
         self.host = host
         self.port = port
         self._address = f"{host}:{port}"
-        self._key = key
+        self._own_lines = _own_lines(self._address, key)
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._closed = False
@@ -317,17 +343,14 @@ class ConnectionPool:
 
         Raises ValueError when the target or a header would not stay on its line.
         """
-        lines = [
-            f"{method} {target} HTTP/1.1\r\nHost: {self._address}\r\n"
-            f"Authorization: Bearer {self._key if key is None else key}\r\n"
-            f"Content-Length: {length}\r\n".encode("ascii")
-        ]
-        lines += [b"%b: %b\r\n" % header for header in headers]
-        text = b"".join(lines)
-        line_ends = {text.count(b"\n"), text.count(b"\r"), text.count(b"\r\n")}
-        if line_ends != {4 + len(headers)} or " " in target:
+        own = self._own_lines if key is None else _own_lines(self._address, key)
+        line = f"{method} {target}".encode("ascii")
+        told = b"".join([b"%b: %b\r\n" % header for header in headers])
+        ends = len(headers)
+        strays = b"\r" in line or b"\n" in line or " " in target
+        if strays or told.count(b"\r") != ends or told.count(b"\n") != ends:
             raise ValueError("a request head must stay on its lines")
-        return text + b"\r\n"
+        return b"%b%bContent-Length: %d\r\n%b\r\n" % (line, own, length, told)
 
     def take(self) -> Connection | None:
         """An idle connection, or None: then `connect()`. Give back by ending the answer."""

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 JSON_HEADERS = ((b"Content-Type", b"application/json; charset=utf-8"),)
 
 REFUSAL_LIMIT = 1 << 20
-"""An engine's refusal is a short JSON text; more than this of it is not kept."""
+"""An engine's refusal is a short JSON text; one that is larger is taken for a broken answer."""
 
 
 class Assembled:
@@ -47,9 +47,8 @@ class Assembled:
     def on_head(self, head: ResponseHead) -> None:
         if head.status != 200 or not head.header(b"content-type").startswith(b"text/event-stream"):
             self._plain = Gather(REFUSAL_LIMIT)
-            self._plain.on_head(
-                ResponseHead(head.status, head.reason, _content_type_only(head)),
-            )
+            kept = _content_type_only(head)
+            self._plain.on_head(ResponseHead.of(head.status, head.reason, kept))
 
     def on_body(self, data: bytes) -> None:
         if self._plain is not None:
@@ -68,8 +67,7 @@ class Assembled:
         if self._done.done():
             return
         if self._plain is not None:
-            self._plain.on_end()
-            self._done.set_result(self._plain.done.result())
+            self._end_plain(self._plain)
             return
         try:
             for event in self._events.finish():
@@ -85,6 +83,13 @@ class Assembled:
 
     def on_lost(self, error: UpstreamLost) -> None:
         self._fail(error)
+
+    def _end_plain(self, plain: Gather) -> None:
+        plain.on_end()
+        try:
+            self._done.set_result(plain.done.result())
+        except UpstreamLost as error:
+            self._fail(error)
 
     def _fail(self, error: PaddockError) -> None:
         if not self._done.done():

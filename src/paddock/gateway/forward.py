@@ -91,6 +91,17 @@ class Forwarder:
             stall_timeout=self._stall_timeout,
             endings=ask.endings,
         )
+        return await self._carry(call, model, ask, relay)
+
+    async def tunnel(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
+        """Open a WebSocket to `model` for the client and return when either side ends it.
+
+        Errors are as `forward` has them.
+        """
+        relay = Tunnel(call.request, _told_headers(call), stall_timeout=self._stall_timeout)
+        return await self._carry(call, model, ask, relay)
+
+    async def _carry(self, call: Call, model: Model, ask: Ask, relay: Relay) -> web.StreamResponse:
         try:
             with await self._lease(call, model, relay if ask.streams else None) as lease:
                 relay.added = (*relay.added, _timing(lease))
@@ -100,12 +111,6 @@ class Forwarder:
                 raise
             relay.fail(error)
             return relay.relayed()
-
-    async def tunnel(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
-        """Open a WebSocket to `model` for the client and return when either side ends it."""
-        relay = Tunnel(call.request, _told_headers(call), stall_timeout=self._stall_timeout)
-        with await self._scheduler.lease(model, client=call.client) as lease:
-            return await self._exchange(lease.instance, ask, relay)
 
     # --- a lease
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from aiohttp import web
@@ -43,12 +44,14 @@ class Tunnel(Relay):
     def __init__(self, request: web.BaseRequest, added: Headers, *, stall_timeout: float) -> None:
         super().__init__(request, added, stall_timeout=stall_timeout)
         self._upgraded = False
+        self._deaf: asyncio.TimerHandle | None = None
 
     async def run(self, connection: Connection, head: bytes, body: bytes) -> Relayed:
         """As `Relay.run`; a tunnel's connection serves nobody afterwards."""
         try:
             return await super().run(connection, head, body)
         finally:
+            self._hold_client(held=False)
             if self._upgraded:
                 self._keep_alive = False
                 self._transport.close()
@@ -58,7 +61,6 @@ class Tunnel(Relay):
             super().on_head(head)
             return
         self._upgraded = True
-        self._status = 101
         lines = [b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"]
         lines += [
             b"%b: %b\r\n" % (name, value)
@@ -67,6 +69,8 @@ class Tunnel(Relay):
         ]
         self._out.append(b"".join(lines) + b"\r\n")
         self.flush()
+        if self._connection is not None:
+            self._connection.on_pressure = lambda held: self._hold_client(held=held)
         self._protocol.set_parser(self)  # type: ignore[arg-type]  # only feed_data is asked of it
 
     def on_lost(self, error: UpstreamLost) -> None:
@@ -74,6 +78,19 @@ class Tunnel(Relay):
             self._complete()  # a WebSocket that breaks off has no other way to say it
         else:
             super().on_lost(error)
+
+    def _hold_client(self, *, held: bool) -> None:
+        """Read nothing of the client while the child does not; give up when that goes on."""
+        if self._deaf is not None:
+            self._deaf.cancel()
+            self._deaf = None
+        if self._transport.is_closing():
+            return
+        if held:
+            self._transport.pause_reading()
+            self._deaf = self._loop.call_later(self._stall_timeout, self._complete)
+        else:
+            self._transport.resume_reading()
 
     # --- aiohttp's payload parser seam
 
