@@ -55,7 +55,7 @@ def test_a_second_signal_cuts_at_once_with_an_error(
     child = Child(house, "llama-a")
     seconds_until(lambda: child.running == len(streams) + 1)
     house.signal(number)
-    streams[0][1].until("t9 ")
+    house.until(lambda: "stopping: " in house.said, "it takes the first signal")
     began = time.monotonic()
     house.signal(number)
 
