@@ -24,7 +24,7 @@ GENERATING: dict[str, tuple[str, dict[str, Any]]] = {
     "/chat/completions": ("/v1/chat/completions", CHAT),
     "/v1/completions": ("/v1/completions", PROMPT),
     "/v1/responses": ("/v1/responses", {"model": "llama-a", "input": "hello there"}),
-    "/v1/messages": ("/v1/messages", {**CHAT, "max_tokens": 5}),
+    "/v1/messages": ("/v1/messages", {**CHAT, "max_tokens": 5000}),
     "/infill": ("/infill", {"model": "llama-a", "input_prefix": "a", "input_suffix": "b"}),
     "/completion": ("/completion", PROMPT),
     "/completions": ("/completions", PROMPT),
