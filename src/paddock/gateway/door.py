@@ -18,7 +18,7 @@ from paddock.errors import InvalidRequest, PaddockError, RequestTooLarge, Reques
 from paddock.gateway import problems
 from paddock.gateway.client import KEEP_ALIVE_SECONDS, DoorServer
 from paddock.gateway.gate import Gate
-from paddock.gateway.relay import Relayed
+from paddock.gateway.relay import CLOSED
 from paddock.gateway.routes import Call, RouteTable
 from paddock.units import format_bytes
 
@@ -59,7 +59,7 @@ class Door:
         except PaddockError as error:
             response = problems.response(error, request.path)
         except ConnectionError:
-            return Relayed(499, keep_alive=False)  # the client is gone: there is nobody to tell
+            return CLOSED  # the client is gone: there is nobody to tell
         except Exception:
             log.exception("request %s %s failed", call.id, request.path)
             response = problems.response(problems.Internal(), request.path)

@@ -44,25 +44,37 @@ NOT_PASSED_ON = frozenset(
     }
 )
 
-REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+}
 
 
 class Relayed(web.StreamResponse):
-    """Tells aiohttp that the response is already on the wire."""
+    """Tells aiohttp that the response is already on the wire. The two there can be are below."""
 
-    def __init__(self, status: int, *, keep_alive: bool) -> None:
-        super().__init__(status=status)
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
         self._reusable = keep_alive
 
     @property
     def keep_alive(self) -> bool:
         return self._reusable
 
+    @property
+    def prepared(self) -> bool:
+        return True
+
     async def prepare(self, request: web.BaseRequest) -> None:  # noqa: ARG002
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002
         return None
+
+
+KEPT_ALIVE = Relayed(keep_alive=True)
+CLOSED = Relayed(keep_alive=False)
+"""Also the answer to a client that has left."""
 
 
 class Relay:
@@ -94,7 +106,6 @@ class Relay:
         """Ends when the answer is on the wire, or with UpstreamLost."""
         self.started = False
         """Bytes have been written to the client."""
-        self._status = 0
         self._connection: Connection | None = None
         self._chunked = False
         self._events = False
@@ -131,7 +142,7 @@ class Relay:
 
     def relayed(self) -> Relayed:
         """What the endpoint returns once the relay wrote the response."""
-        return Relayed(self._status, keep_alive=self._keep_alive)
+        return KEPT_ALIVE if self._keep_alive else CLOSED
 
     def whole(self, status: int, headers: Headers, body: bytes) -> Relayed:
         """Answer with a body that is already here."""
@@ -172,13 +183,11 @@ class Relay:
             self._refused_with = head.status
             return
         self._events = head.header(b"content-type").startswith(b"text/event-stream")
-        listed = {
-            name.strip().lower() for name in head.header(b"connection").split(b",") if name.strip()
-        }
+        dropped = NOT_PASSED_ON
+        if listed := head.header(b"connection"):
+            dropped |= {name.strip() for name in listed.lower().split(b",")}
         passed = tuple(
-            (name, value)
-            for name, value in head.headers
-            if (lower := name.lower()) not in NOT_PASSED_ON and lower not in listed
+            (name, value) for name, value in head.headers if name.lower() not in dropped
         )
         # An event stream may get an error event more than the child has announced.
         length = b"" if self._events else head.header(b"content-length")
@@ -249,8 +258,7 @@ class Relay:
     # --- writing
 
     def _begin(self, status: int, headers: Headers, length: bytes = b"") -> None:
-        self._status = status
-        lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Unknown"))]
+        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
         lines += [b"%b: %b\r\n" % header for header in (*headers, *self.added)]
         if length:
             lines.append(b"Content-Length: %b\r\n" % length)
