@@ -17,7 +17,7 @@ from aiohttp import web
 
 from paddock.access.hosts import HostRules
 from paddock.access.keys import KeyRing
-from paddock.engine.connection import ConnectionPool
+from paddock.engine.pool import ConnectionPool
 from paddock.gateway.door import Door, sent_body
 from paddock.gateway.gate import Gate
 from paddock.gateway.relay import Relay

@@ -74,7 +74,7 @@ def test_one_client_more_than_may_wait_is_told_at_once(house: House, crowd: Crow
 def test_who_waited_as_long_as_allowed_is_told(house: House, crowd: Crowd) -> None:
     house.add("llama-a")
     house.add("llama-b")
-    house.start(house.config(queueTimeout=1))
+    house.start(house.config(queueTimeout=4))  # a slow start of the first must fit in
     crowd.ask("llama-a", "tokens=1000000 tps=20").until("t0 ")
     for stream in (True, False):
         waited = crowd.ask("llama-b", stream=stream)

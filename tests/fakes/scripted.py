@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from tests.fakes.wire import WireAnswer, read_answer
 
-from paddock.engine.connection import ConnectionPool
+from paddock.engine.pool import ConnectionPool
 from paddock.errors import PaddockError
 from paddock.gateway import problems
 from paddock.gateway.client import DoorServer

@@ -1,5 +1,4 @@
-"""HTTP/1.1 to a child: one connection class, pooled per instance, and nothing between its parser
-and whoever takes the answer.
+"""HTTP/1.1 to a child: one connection, and nothing between its parser and who takes the answer.
 
 A `Sink` gets an answer as it arrives, by plain calls on the loop's thread: no task, no queue and no
 coroutine per chunk. Whoever stops wanting an answer calls `abort()`: the child sees its client
@@ -20,13 +19,8 @@ from paddock.errors import UpstreamLost
 
 log = logging.getLogger(__name__)
 
-KEEP_IDLE_SECONDS = 4.0
-"""llama-server closes a connection that idled for 5 s; ours leaves the pool before that."""
-
 REQUESTS_PER_CONNECTION = 90
 """llama-server closes a connection after 100 requests."""
-
-CONNECT_SECONDS = 5.0
 
 HEAD_BYTES = 256 << 10
 """A child whose answer has a longer head, interim answers included, is not believed."""
@@ -74,11 +68,21 @@ class Sink(Protocol):
         """The connection ended before the answer did."""
 
 
+class Home(Protocol):
+    """Where a connection belongs while it serves nobody."""
+
+    def give_back(self, connection: Connection) -> None:
+        """Its answer ended cleanly: it may be used again."""
+
+    def forget(self, connection: Connection) -> None:
+        """It is gone."""
+
+
 class Connection(asyncio.Protocol):
     """One connection to a child. Carries one request at a time."""
 
-    def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, home: Home) -> None:
+        self._home = home
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
@@ -181,7 +185,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._pool.forget(self)
+        self._home.forget(self)
         sink, self._sink = self._sink, None
         if sink is None:
             return
@@ -261,165 +265,7 @@ class Connection(asyncio.Protocol):
         if sink is None:
             return
         if self._parser.should_keep_alive() and self.reusable:
-            self._pool.give_back(self)
+            self._home.give_back(self)
         elif self._transport is not None:
             self._transport.close()
         sink.on_end()
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A whole answer."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
-class Gather:
-    """A sink that keeps the whole answer, at most `limit` bytes of it."""
-
-    def __init__(self, limit: int) -> None:
-        self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
-        """The answer, or UpstreamLost."""
-        self._limit = limit
-        self._size = 0
-        self._head: ResponseHead | None = None
-        self._pieces: list[bytes] = []
-
-    def on_head(self, head: ResponseHead) -> None:
-        self._head = head
-
-    def on_body(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size <= self._limit:
-            self._pieces.append(data)
-
-    def on_flush(self) -> None:
-        if self._size > self._limit:
-            self.on_lost(UpstreamLost("the engine's answer is too large"))
-
-    def on_end(self) -> None:
-        if self._size > self._limit:
-            self.on_lost(UpstreamLost("the engine's answer is too large"))
-        elif self._head is None:
-            self.on_lost(UpstreamLost("the engine ended its answer before its head"))
-        elif not self.done.done():
-            body = b"".join(self._pieces)
-            self.done.set_result(Fetched(self._head.status, self._head.headers, body))
-
-    def on_lost(self, error: UpstreamLost) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
-
-def _own_lines(address: str, key: str) -> bytes:
-    """What the head of every request to one child has in common."""
-    return f" HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n".encode("ascii")
-
-
-class ConnectionPool:
-    """The connections to one child. Loop thread only."""
-
-    def __init__(self, host: str, port: int, key: str) -> None:
-        self.host = host
-        self.port = port
-        self._address = f"{host}:{port}"
-        self._own_lines = _own_lines(self._address, key)
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
-        self._closed = False
-
-    def head(
-        self,
-        method: str,
-        target: str,
-        headers: Headers = (),
-        *,
-        length: int = 0,
-        key: str | None = None,
-    ) -> bytes:
-        """The head of a request to this child. `target` is path and query, already encoded.
-
-        Raises ValueError when the target or a header would not stay on its line.
-        """
-        own = self._own_lines if key is None else _own_lines(self._address, key)
-        line = f"{method} {target}".encode("ascii")
-        told = b"".join([b"%b: %b\r\n" % header for header in headers])
-        ends = len(headers)
-        strays = b"\r" in line or b"\n" in line or " " in target
-        if strays or told.count(b"\r") != ends or told.count(b"\n") != ends:
-            raise ValueError("a request head must stay on its lines")
-        return b"%b%bContent-Length: %d\r\n%b\r\n" % (line, own, length, told)
-
-    def take(self) -> Connection | None:
-        """An idle connection, or None: then `connect()`. Give back by ending the answer."""
-        oldest = asyncio.get_running_loop().time() - KEEP_IDLE_SECONDS
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.idle_since >= oldest and connection.reusable:
-                return connection
-            connection.abort()
-        return None
-
-    async def connect(self) -> Connection:
-        """A new connection. Raises UpstreamLost when the child does not take it in time."""
-        if self._closed:
-            raise UpstreamLost("the engine is stopping")
-        loop = asyncio.get_running_loop()
-        connection = Connection(self)
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await loop.create_connection(lambda: connection, self.host, self.port)
-        except (OSError, TimeoutError) as error:
-            raise UpstreamLost(f"the engine does not take connections: {error}") from error
-        self._all.add(connection)
-        return connection
-
-    async def fetch(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes = b"",
-        content_type: str = "application/json",
-        timeout: float,  # noqa: ASYNC109 - a limit per call is the point
-        key: str | None = None,
-        limit: int = 16 << 20,
-    ) -> Fetched:
-        """Ask and wait for the whole answer, at most `limit` bytes within `timeout` seconds.
-
-        Raises UpstreamLost when there is no whole answer, TimeoutError when it takes too long.
-        Cancelling closes the connection.
-        """
-        headers = ((b"Content-Type", content_type.encode("latin-1")),) if body else ()
-        head = self.head(method, path, headers, length=len(body), key=key)
-        async with asyncio.timeout(timeout):
-            connection = await self.connect()
-            sink = Gather(limit)
-            try:
-                connection.send(head, body, sink)
-                return await sink.done
-            finally:
-                connection.leave(sink)
-
-    def give_back(self, connection: Connection) -> None:
-        """Keep a connection whose answer ended cleanly. Called by the connection itself."""
-        if self._closed:
-            connection.abort()
-            return
-        connection.idle_since = asyncio.get_running_loop().time()
-        self._idle.append(connection)
-
-    def forget(self, connection: Connection) -> None:
-        """A connection is gone. Called by the connection itself."""
-        self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-
-    def close(self) -> None:
-        """Close every connection at once; running answers are lost. Idempotent."""
-        self._closed = True
-        self._idle.clear()
-        for connection in tuple(self._all):
-            connection.cut()

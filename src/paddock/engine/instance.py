@@ -12,10 +12,10 @@ from typing import Any
 from paddock.config.schema import Config
 from paddock.engine import failure
 from paddock.engine.children import Children
-from paddock.engine.connection import ConnectionPool
 from paddock.engine.engine import Launch
 from paddock.engine.engines import Engines
 from paddock.engine.output import Ear, Output
+from paddock.engine.pool import ConnectionPool
 from paddock.engine.ports import Ports
 from paddock.engine.process import Process
 from paddock.engine.progress import is_report, progress_in

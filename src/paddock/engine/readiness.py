@@ -6,8 +6,8 @@ import asyncio
 import secrets
 from enum import Enum
 
-from paddock.engine.connection import ConnectionPool
 from paddock.engine.engine import Launch
+from paddock.engine.pool import ConnectionPool
 from paddock.engine.ports import PortOwner, owner
 from paddock.errors import UpstreamLost
 

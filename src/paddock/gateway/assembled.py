@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from paddock.engine.connection import Connection, Fetched, Gather, ResponseHead
+from paddock.engine.connection import Connection, ResponseHead
+from paddock.engine.pool import Fetched, Gather
 from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway.assemble import Assembler
 from paddock.gateway.body import dump_json

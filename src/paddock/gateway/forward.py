@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
-from paddock.engine.connection import Connection, ConnectionPool, Headers
+from paddock.engine.connection import Connection, Headers
 from paddock.engine.instance import Instance
+from paddock.engine.pool import ConnectionPool
 from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway.assembled import Assembled
 from paddock.gateway.endings import Endings

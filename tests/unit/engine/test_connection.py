@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from tests.fakes.scripted import Upstream, reply, says
 
-from paddock.engine.connection import REQUESTS_PER_CONNECTION, ConnectionPool
+from paddock.engine.connection import REQUESTS_PER_CONNECTION
+from paddock.engine.pool import ConnectionPool
 from paddock.errors import UpstreamLost
 
 
