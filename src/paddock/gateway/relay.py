@@ -186,9 +186,7 @@ class Relay:
         dropped = NOT_PASSED_ON
         if listed := head.header(b"connection"):
             dropped |= {name.strip() for name in listed.lower().split(b",")}
-        passed = tuple(
-            (name, value) for name, value in head.headers if name.lower() not in dropped
-        )
+        passed = tuple((name, value) for name, value in head.headers if name.lower() not in dropped)
         # An event stream may get an error event more than the child has announced.
         length = b"" if self._events else head.header(b"content-length")
         self._begin(head.status, passed, length)
