@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from paddock.access.hosts import HostRules
+from paddock.access.keys import KeyRing
+from paddock.errors import Forbidden, InvalidRequest, Unauthenticated
+from paddock.gateway.gate import Gate
+
+PAGE = "https://chat.example.lan"
+
+
+def gate(*keys: str) -> Gate:
+    return Gate(HostRules("nas", ["nas.example.lan"]), [PAGE], KeyRing(keys))
+
+
+def asked(*headers: tuple[str, str], local: str = "127.0.0.1") -> Any:
+    """As much of a request as a gate looks at."""
+    return SimpleNamespace(
+        headers=CIMultiDict(headers),
+        remote="192.0.2.7",
+        protocol=SimpleNamespace(sockname=(local, 8090)),
+    )
+
+
+def test_who_is_no_page_names_no_origin() -> None:
+    assert gate().check_place(asked(("Host", "localhost"))) == ""
+
+
+def test_an_allowed_page_is_named() -> None:
+    assert gate().check_place(asked(("Host", "nas"), ("Origin", PAGE))) == PAGE
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example"])
+def test_a_name_that_is_not_ours_is_refused_every_time(host: str) -> None:
+    one = gate()
+    for _ in range(3):
+        with pytest.raises(Forbidden):
+            one.check_place(asked(("Host", host)))
+
+
+@pytest.mark.parametrize("hosts", [(), ("localhost", "localhost")])
+def test_exactly_one_host_is_needed(hosts: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidRequest):
+        gate().check_place(asked(*(("Host", host) for host in hosts)))
+
+
+def test_an_address_is_ours_where_the_connection_came_in() -> None:
+    one = gate()
+
+    assert one.check_place(asked(("Host", "192.0.2.1"), local="192.0.2.1")) == ""
+    with pytest.raises(Forbidden):
+        one.check_place(asked(("Host", "192.0.2.1"), local="192.0.2.2"))
+
+
+@pytest.mark.parametrize("origins", [("null",), ("https://evil.example",), (PAGE, PAGE)])
+def test_another_page_is_refused(origins: tuple[str, ...]) -> None:
+    with pytest.raises(Forbidden):
+        gate().check_place(asked(("Host", "nas"), *(("Origin", one) for one in origins)))
+
+
+def test_without_keys_a_client_is_its_address() -> None:
+    assert gate().client_of(asked()) == "192.0.2.7"
+
+
+def test_with_keys_a_client_is_a_name_that_does_not_tell_its_key() -> None:
+    one = gate("first-key", "second-key")
+
+    names = {one.client_of(asked(("x-api-key", key))) for key in ("first-key", "second-key")}
+
+    assert len(names) == 2
+    assert all(name.startswith("key:") and "first" not in name for name in names)
+    with pytest.raises(Unauthenticated):
+        one.client_of(asked())
