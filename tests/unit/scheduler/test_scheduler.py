@@ -545,13 +545,36 @@ def test_who_waits_for_a_restart_is_told_when_there_will_be_none(play):
 
 def test_a_stop_that_was_asked_for_is_no_failure(play):
     async def test(bench):
-        (await bench.ask()).release()
-        await bench.scheduler.unload("a")
-        await bench.settle()
+        for _ in range(6):
+            (await bench.ask()).release()
+            await bench.scheduler.unload("a")
+            await bench.settle()
         assert bench.scheduler.snapshot().failed == ()
-        (await bench.ask()).release()
 
-    play(test)
+    assert len(play(test).house.starts) == 6
+
+
+def test_the_death_of_an_instance_on_its_way_out_is_no_matter_for_the_one_that_serves(play):
+    async def test(bench):
+        bench.house.start_errors["a"] = bench.failure("a")
+        with pytest.raises(InstanceFailed):
+            await bench.scheduler.lease(bench.model())
+        bench.house.start_errors.clear()
+        await bench.after(1)
+        old = await bench.ask()
+        bench.task(bench.scheduler.unload("a"))
+        await bench.settle()
+        new = [await bench.ask(), await bench.ask()]
+        old.instance.die()
+        await bench.settle()
+        waits = bench.ask()
+        await bench.settle()
+        assert not waits.done()
+        for lease in [old, *new]:
+            lease.release()
+        (await waits).release()
+
+    play(test, max_loaded=2)
 
 
 # --- leaving -------------------------------------------------------------------------------------
