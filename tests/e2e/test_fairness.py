@@ -76,8 +76,7 @@ def test_who_waited_as_long_as_allowed_is_told(house: House, crowd: Crowd) -> No
     house.add("llama-b")
     house.start(house.config(queueTimeout=4))  # a slow start of the first must fit in
     crowd.ask("llama-a", "tokens=1000000 tps=20").until("t0 ")
-    for stream in (True, False):
-        waited = crowd.ask("llama-b", stream=stream)
+    for waited in [crowd.ask("llama-b", stream=stream) for stream in (True, False)]:
         assert waited.json()["error"]["code"] == "queue_timeout"
         assert waited.answer.status == 503
         assert int(waited.answer.headers["Retry-After"]) > 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
-from tests.fakes.caller import DIALECTS, Crowd, Load, load_of, seconds_until
+from tests.fakes.caller import DIALECTS, Caller, Crowd, Load, load_of, seconds_until
 from tests.fakes.house import House
 
 DEATHS = {
@@ -36,43 +37,48 @@ def starts(house: House, model: str) -> int:
     return house.said.count(f"starting {model}")
 
 
+def four_ask(crowd: Crowd, name: str) -> list[Caller]:
+    return [
+        crowd.ask(name, dialect=dialect, stream=stream)
+        for dialect in ("chat", "messages")
+        for stream in (True, False)
+    ]
+
+
+def check_told(name: str, callers: list[Caller]) -> None:
+    status, code, words = DEATHS[name]
+    for number, caller in enumerate(callers):
+        if caller.answer.status == 200:  # a slow machine: the stream was kept alive already
+            dialect = DIALECTS["chat" if number < 2 else "messages"]
+            assert words in dialect.error(caller.finish().body)["message"]
+            continue
+        error = caller.json()["error"]
+        assert caller.answer.status == status, (name, error)
+        assert words in error["message"]
+        if number < 2:
+            assert error["code"] == code
+            assert error["hint"]
+            assert any("starts " not in line for line in error["output"]), (name, error)
+            assert len(error["output"]) <= 50
+        assert ("Retry-After" in caller.answer.headers) == (status == 503)
+
+
 def test_all_who_wait_get_the_reason_at_once(house: House, crowd: Crowd) -> None:
     gate = house.folder / "gate"
     for name in DEATHS:
         house.add(name)
-    switch = {name: f"die={name}" for name in DEATHS} | {"never": "never_ready=1"}
-    models = {
-        name: {"args": f"--fake load_gate={gate} --fake {switch[name]}", "healthCheckTimeout": 30}
-        for name in DEATHS
+    models: dict[str, Any] = {
+        name: {"args": f"--fake load_gate={gate} --fake die={name}"} for name in DEATHS
     }
     models["never"] = {"args": "--fake never_ready=1", "healthCheckTimeout": 3}
     house.start(house.config(maxLoadedModels=len(DEATHS), models=models))
-    asked = {
-        name: [
-            crowd.ask(name, dialect=dialect, stream=stream)
-            for dialect in ("chat", "messages")
-            for stream in (True, False)
-        ]
-        for name in DEATHS
-    }
-    seconds_until(lambda: load_of(house).queued >= 4 * (len(DEATHS) - 1))
+    asked = {name: four_ask(crowd, name) for name in DEATHS if name != "never"}
+    seconds_until(lambda: load_of(house).queued == 4 * len(asked))
     gate.touch()
 
-    for name, (status, code, words) in DEATHS.items():
-        for number, caller in enumerate(asked[name]):
-            if caller.answer.status == 200:  # a slow machine: the stream was kept alive already
-                dialect = DIALECTS["chat" if number < 2 else "messages"]
-                assert words in dialect.error(caller.finish().body)["message"]
-                continue
-            error = caller.json()["error"]
-            assert caller.answer.status == status, (name, error)
-            assert words in error["message"]
-            if number < 2:
-                assert error["code"] == code
-                assert error["hint"]
-                assert any("starts " not in line for line in error["output"]), (name, error)
-                assert len(error["output"]) <= 50
-            assert ("Retry-After" in caller.answer.headers) == (status == 503)
+    for name, callers in asked.items():
+        check_told(name, callers)
+    check_told("never", four_ask(crowd, "never"))
     assert load_of(house) == Load(0, 0)
     assert all(starts(house, name) == 1 for name in DEATHS)
 
