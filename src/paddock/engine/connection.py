@@ -195,6 +195,8 @@ class Connection(asyncio.Protocol):
             sink.on_lost(UpstreamLost("the engine closed its connection before its answer ended"))
 
     def _parse(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -206,7 +208,6 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._fail("the engine's answer is not HTTP")
         if self._in_head:
-            self._head_bytes += len(data)
             self._check_head(self._head_bytes)
 
     def _check_head(self, size: int) -> None:
@@ -245,7 +246,8 @@ class Connection(asyncio.Protocol):
             self._fail("the engine switched to another protocol, which nobody asked for")
             return
         self._in_head = False
-        self._check_head(sum(len(name) + len(value) + 4 for name, value in self._headers))
+        if self._head_bytes > HEAD_BYTES:  # what came with it may be body: count exactly
+            self._check_head(sum(len(name) + len(value) + 4 for name, value in self._headers))
         head = ResponseHead.of(status, self._reason, tuple(self._headers))
         self._until_close = status not in {101, 204, 304} and not (
             head.header(b"content-length") or head.header(b"transfer-encoding")

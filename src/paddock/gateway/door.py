@@ -129,9 +129,11 @@ async def sent_body(
         raise _too_large(limit)
     if request.headers.get("Expect", "").lower() == "100-continue":
         _go_on(request)
+    content = request.content
+    if content.is_eof() and content.exception() is None and content.total_bytes <= limit:
+        return content.read_nowait()  # here already, as usual: no wait
     pieces: list[bytes] = []
     size = 0
-    content = request.content
     while not content.at_eof():
         piece = await _next_piece(request, pause)
         size += len(piece)
