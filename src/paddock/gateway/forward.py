@@ -131,7 +131,7 @@ class Forwarder:
                 if not relay.started:
                     relay.open_events()
                 relay.comment(b"loading")
-        except asyncio.CancelledError:
+        except BaseException:
             await cancel_and_wait((waiting,))
             if not waiting.cancelled() and isinstance(lease := waiting.result(), Lease):
                 lease.release()
