@@ -20,7 +20,7 @@ from paddock.access.keys import KeyRing
 from paddock.engine.pool import ConnectionPool
 from paddock.gateway.door import Door, sent_body
 from paddock.gateway.gate import Gate
-from paddock.gateway.relay import Relay
+from paddock.gateway.relay import NOT_PASSED_ON, Relay
 from paddock.gateway.routes import Call, Endpoint, Route, RouteTable
 
 PATH = "/v1/chat/completions"
@@ -51,8 +51,11 @@ def theirs(port: int) -> Endpoint:
         url = f"http://127.0.0.1:{port}{PATH}"
         headers = {"Content-Type": "application/json"}
         async with session.post(url, data=body, headers=headers) as answer:
-            kept = {"Content-Type": answer.headers["Content-Type"], "X-Request-Id": call.id}
-            response = web.StreamResponse(status=answer.status, headers=kept)
+            passed = [(k, v) for k, v in answer.raw_headers if k.lower() not in NOT_PASSED_ON]
+            response = web.StreamResponse(status=answer.status)
+            for name, value in passed:
+                response.headers.add(name.decode(), value.decode())
+            response.headers["X-Request-Id"] = call.id
             if answer.content_length is not None:
                 response.content_length = answer.content_length
             await response.prepare(call.request)

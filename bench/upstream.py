@@ -29,7 +29,7 @@ STREAM_END = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 class Upstream(asyncio.Protocol):
     """Answers every request at once; `"stream":true` gets `chunks` events, `pace` seconds apart."""
 
-    chunks = 200
+    chunks = 300
     pace = 0.02
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

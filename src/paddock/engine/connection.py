@@ -28,9 +28,9 @@ HEAD_BYTES = 256 << 10
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every answer: frozen costs more than the rest of it
 class ResponseHead:
-    """The head of a child's answer, as it came."""
+    """The head of a child's answer, as it came. Not to be changed."""
 
     status: int
     reason: bytes
@@ -172,8 +172,9 @@ class Connection(asyncio.Protocol):
             self._hand_over(data)
         else:
             self._parse(data)
-        if self._sink is not None:
-            self._sink.on_flush()
+        sink = self._sink
+        if sink is not None:
+            sink.on_flush()
 
     def pause_writing(self) -> None:
         if self.on_pressure is not None:

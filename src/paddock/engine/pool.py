@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 
 from paddock.engine.connection import Connection, Headers, ResponseHead
 from paddock.errors import UpstreamLost
@@ -60,6 +61,18 @@ class Gather:
             self.done.set_exception(error)
 
 
+@lru_cache(64)
+def _lines(method: str, target: str, headers: Headers) -> tuple[bytes, bytes]:
+    """The begin of the request line, and the header lines; a few of them make most requests."""
+    line = f"{method} {target}".encode("ascii")
+    told = b"".join([b"%b: %b\r\n" % header for header in headers])
+    ends = len(headers)
+    strays = b"\r" in line or b"\n" in line or " " in target
+    if strays or told.count(b"\r") != ends or told.count(b"\n") != ends:
+        raise ValueError("a request head must stay on its lines")
+    return line, told
+
+
 def _own_lines(address: str, key: str) -> bytes:
     """What the head of every request to one child has in common."""
     return f" HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n".encode("ascii")
@@ -91,12 +104,7 @@ class ConnectionPool:
         Raises ValueError when the target or a header would not stay on its line.
         """
         own = self._own_lines if key is None else _own_lines(self._address, key)
-        line = f"{method} {target}".encode("ascii")
-        told = b"".join([b"%b: %b\r\n" % header for header in headers])
-        ends = len(headers)
-        strays = b"\r" in line or b"\n" in line or " " in target
-        if strays or told.count(b"\r") != ends or told.count(b"\n") != ends:
-            raise ValueError("a request head must stay on its lines")
+        line, told = _lines(method, target, headers)
         return b"%b%bContent-Length: %d\r\n%b\r\n" % (line, own, length, told)
 
     def take(self) -> Connection | None:

@@ -100,20 +100,25 @@ _ids = itertools.count(1)
 
 
 def _request_id(request: web.BaseRequest) -> str:
-    given = request.headers.get("X-Request-Id", "")
-    if 0 < len(given) <= 64 and given.isascii() and given.replace("-", "").isalnum():
+    given = request.headers.get("X-Request-Id")
+    if given is not None and _is_sane_id(given):
         return given
     return f"{_ID_PREFIX}{next(_ids):06x}"
 
 
+def _is_sane_id(text: str) -> bool:
+    return 0 < len(text) <= 64 and text.isascii() and text.replace("-", "").isalnum()
+
+
 def _check_target(request: web.BaseRequest) -> None:
     """A target with a host of its own is for proxies: it would name another host than `Host`."""
-    if not request.raw_path.startswith("/") and request.raw_path != "*":
+    target = request.raw_path
+    if target[:1] != "/" and target != "*":
         raise InvalidRequest("the request's target must be a path")
 
 
 def _check_head_size(request: web.BaseRequest) -> None:
-    if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > HEAD_BYTES:
+    if sum([len(name) + len(value) + 4 for name, value in request.raw_headers]) > HEAD_BYTES:
         raise problems.HeadTooLarge
 
 
@@ -125,13 +130,13 @@ async def sent_body(
     Raises RequestTooLarge, RequestTooSlow when nothing arrives for `pause` seconds, and
     InvalidRequest for what cannot be decompressed.
     """
+    content = request.content
+    if content.is_eof() and content.exception() is None and content.total_bytes <= limit:
+        return content.read_nowait()  # here already, as usual: no wait
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     if request.headers.get("Expect", "").lower() == "100-continue":
         _go_on(request)
-    content = request.content
-    if content.is_eof() and content.exception() is None and content.total_bytes <= limit:
-        return content.read_nowait()  # here already, as usual: no wait
     pieces: list[bytes] = []
     size = 0
     while not content.at_eof():

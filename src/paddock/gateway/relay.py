@@ -12,7 +12,7 @@ import asyncio
 from http import HTTPStatus
 from typing import ClassVar
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from paddock.engine.connection import Connection, Headers, ResponseHead
 from paddock.errors import PaddockError, UpstreamLost
@@ -92,18 +92,20 @@ class Relay:
         endings: Endings = (),
     ) -> None:
         """`endings`: how the child's event stream ends; a stream that ends otherwise is broken."""
-        if request.transport is None or not isinstance(request.protocol, DoorProtocol):
+        protocol = request.protocol
+        transport = request.transport
+        if transport is None or not isinstance(protocol, DoorProtocol):
             raise ConnectionResetError("the client left")
         self._loop = asyncio.get_running_loop()
         self._path = request.path
-        self._protocol = request.protocol
-        self._transport = request.transport
-        self._keep_alive = request.keep_alive and request.version >= (1, 1)
-        self._can_chunk = request.version >= (1, 1)
+        self._protocol = protocol
+        self._transport = transport
+        self._can_chunk = request.version >= HttpVersion11
+        self._keep_alive = self._can_chunk and request.keep_alive
         self.added = added
         """Our own response headers; what is set before the head comes is told."""
-        self.done: asyncio.Future[None] = self._loop.create_future()
-        """Ends when the answer is on the wire, or with UpstreamLost."""
+        self.done: asyncio.Future[None] | None = None
+        """While it runs: ends when the answer is on the wire, or with UpstreamLost."""
         self.started = False
         """Bytes have been written to the client."""
         self._connection: Connection | None = None
@@ -129,12 +131,12 @@ class Relay:
         has part of the answer and must be told by `fail`, or may be answered otherwise. Cancelling
         closes the child's connection, which ends its generation.
         """
-        self.done = self._loop.create_future()
+        self.done = done = self._loop.create_future()
         self._connection = connection
         self._protocol.writer = self
         try:
             connection.send(head, body, self, upgrade=self.may_upgrade)
-            await self.done
+            await done
         finally:
             connection.leave(self)
             self._release()
@@ -194,13 +196,13 @@ class Relay:
     def on_body(self, data: bytes) -> None:
         if self._refusal is not None:
             self._refusal.append(data)
-        elif self._events:
-            self._put_lines(data)
-        else:
+        elif not self._events:
             self._put(data)
-
-    def on_flush(self) -> None:
-        self.flush()
+        elif self._held or not data.endswith(b"\n\n"):
+            self._put_lines(data)
+        else:  # whole events, as nearly always: this runs for every token of the house
+            self._last = data
+            self._out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def on_end(self) -> None:
         self._connection = None  # it may carry another answer already: not ours to hold back
@@ -218,7 +220,7 @@ class Relay:
 
     def on_lost(self, error: UpstreamLost) -> None:
         self._connection = None
-        if self.done.done():
+        if self.done is None or self.done.done():
             return
         if self._endings and self._is_whole():  # all that was lost is the end of the framing
             self._finish()
@@ -277,10 +279,6 @@ class Relay:
 
     def _put_lines(self, data: bytes) -> None:
         """Pass on whole lines only, so that an error event can follow at any moment."""
-        if not self._held and data.endswith(b"\n\n"):
-            self._last = data
-            self._put(data)
-            return
         data = self._held + data
         end = data.rfind(b"\n") + 1
         if len(data) - end > HOLD_BACK_LIMIT:
@@ -302,13 +300,16 @@ class Relay:
 
     def flush(self) -> None:
         """Write what has gathered."""
-        if not self._out:
+        out = self._out
+        if not out:
             return
-        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._out.clear()
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
         self.started = True
         if not self._transport.is_closing():
             self._transport.write(data)
+
+    on_flush = flush
 
     def _finish(self) -> None:
         if self._chunked:
@@ -317,7 +318,7 @@ class Relay:
         self._complete()
 
     def _complete(self) -> None:
-        if not self.done.done():
+        if self.done is not None and not self.done.done():
             self.done.set_result(None)
 
     def _release(self) -> None:
