@@ -235,6 +235,7 @@ async def test_a_client_that_reads_slowly_holds_the_child_back(rig: Rig) -> None
             writer.write(block)
             await writer.drain()
             sent += len(block)
+        await reader.read()  # what is not on its way yet would be lost if it left now
 
     rig.answers(pour)
     async with rig.client() as client:
@@ -248,8 +249,8 @@ async def test_a_client_that_reads_slowly_holds_the_child_back(rig: Rig) -> None
 
         received = 0
         async with asyncio.timeout(60):
-            while received < size:
-                received += len(await client.reader.read(1 << 20))
+            while received < size and (piece := await client.reader.read(1 << 20)):
+                received += len(piece)
     assert received == size
 
 
