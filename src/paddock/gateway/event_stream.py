@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing
 
 from aiohttp import web
 
@@ -46,13 +47,16 @@ class EventStreams:
         await response.prepare(call.request)
         frame = b"data: %b\n\n" if content_type == EVENTS else b"%b"
         ping = b":\n\n" if content_type == EVENTS else b""
-        async for item in self._until_closed(aiter(source)):
-            data = frame % item if item is not None else ping
-            if data:
-                await response.write(data)
+        if call.request.method == "HEAD":
+            return response
+        async with aclosing(self._until_closed(aiter(source))) as items:
+            async for item in items:
+                data = frame % item if item is not None else ping
+                if data:
+                    await response.write(data)
         return response
 
-    async def _until_closed(self, items: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
+    async def _until_closed(self, items: AsyncIterator[bytes]) -> AsyncGenerator[bytes | None]:
         """The items, and None whenever there was none for a while."""
         closing = spawn(self._closing.wait(), name="event stream closes")
         upcoming = spawn(_next(items), name="event stream's next item")

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from paddock.errors import InvalidRequest
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"\r\n]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
-_FIELD_NAME = re.compile(rb'(?:^|[\s;])name="?([^";\r\n]*)"?', re.IGNORECASE)
+_DISPOSITION = re.compile(rb"^content-disposition:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_PARAMETER = re.compile(rb';\s*([\w*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
+"""One parameter, quoted or not: what stands in another one's quotes is none."""
 
 MAX_FIELDS = 1000
 MAX_VALUE = 1024
@@ -29,8 +31,7 @@ def text_field(body: bytes, boundary: bytes, name: str) -> str | None:
     """
     wanted = name.encode()
     for head, start, end in _parts(body, b"--" + boundary):
-        found = _FIELD_NAME.search(head)
-        if found is None or found[1] != wanted:
+        if _field_name(head) != wanted:
             continue
         if end - start > MAX_VALUE:
             raise InvalidRequest(f"the form field {name!r} is too long", param=name)
@@ -38,6 +39,15 @@ def text_field(body: bytes, boundary: bytes, name: str) -> str | None:
             return body[start:end].decode()
         except UnicodeDecodeError:
             raise InvalidRequest(f"the form field {name!r} is not UTF-8", param=name) from None
+    return None
+
+
+def _field_name(head: bytes) -> bytes | None:
+    """The field that a part's head names."""
+    disposition = _DISPOSITION.search(head)
+    for name, quoted, bare in _PARAMETER.findall(disposition[1] if disposition else b""):
+        if name.lower() == b"name":
+            return bytes(quoted or bare)
     return None
 
 

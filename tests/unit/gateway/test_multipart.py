@@ -72,6 +72,14 @@ def test_a_field_that_is_not_there_is_none(body: bytes) -> None:
     assert text_field(body, b"B", "model") is None
 
 
+def test_a_file_name_that_looks_like_a_field_is_none() -> None:
+    head = 'Content-Disposition: form-data; filename="x; name=\\"model\\"; name=model"; name="file"'
+
+    assert (
+        text_field(part(head, b"wrong") + named("model", b"right") + END, b"B", "model") == "right"
+    )
+
+
 def test_of_equal_fields_the_first_one_counts() -> None:
     body = named("model", b"first") + named("model", b"second") + END
 
