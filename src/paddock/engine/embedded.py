@@ -21,6 +21,10 @@ BASE = (("reasoning_format", 1),)
 """Where xllamacpp's defaults differ from llama-server's."""
 
 
+LAST_WORDS_SECONDS = 2.0
+"""How long a clean exit may take."""
+
+
 def main(argv: list[str]) -> NoReturn:
     """Serve until SIGTERM, or the end of stdin. Ends the process."""
     import xllamacpp  # noqa: PLC0415 - bad flags are told without it
@@ -33,7 +37,7 @@ def main(argv: list[str]) -> NoReturn:
         # Holds the interpreter for the whole load: until then SIGTERM has its default effect.
         server = xllamacpp.Server(params)
     except (RuntimeError, ValueError) as error:
-        refuse(f"error: {error}")
+        give_up(f"error: {error}")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     print(f"ready on {server.listening_address}", file=sys.stderr, flush=True)  # noqa: T201
@@ -90,6 +94,15 @@ def leave_with_parent() -> None:
     while os.read(0, 4096):
         pass
     os._exit(1)
+
+
+def give_up(line: str) -> NoReturn:
+    """Fail after llama.cpp has told why: it logs from a thread that only a clean exit waits for."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    hurry = threading.Timer(LAST_WORDS_SECONDS, os._exit, (1,))
+    hurry.daemon = True
+    hurry.start()
+    sys.exit(1)
 
 
 def refuse(line: str) -> NoReturn:
