@@ -26,7 +26,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.start(
         house.config(
             apiKeys=[KEY],
-            maxLoadedModels=2,
+            maxLoadedModels=3,
             models={
                 "a/b": {"cmd": house.command()},
                 "sick": {"args": "--fake die=oom"},
