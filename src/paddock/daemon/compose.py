@@ -15,7 +15,7 @@ from paddock.access.keys import KeyRing
 from paddock.config.schema import Config
 from paddock.config.schema import Door as DoorConfig
 from paddock.daemon.doors import OpenDoor, open_door
-from paddock.daemon.lock import state_lock
+from paddock.daemon.lock import state_lock, unusable
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import CatalogChanged, Event, EventBus, Listener
@@ -63,7 +63,10 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
         bus.listen(narrate)
         stack.push_async_callback(library.aclose)
         launcher = Launcher(config, bus, config.state_dir)
-        await launcher.start()
+        try:
+            await launcher.start()
+        except OSError as error:
+            raise unusable(config.state_dir, error) from error
         stack.push_async_callback(launcher.aclose)
         scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config))
         stack.push_async_callback(scheduler.aclose, 0.0)

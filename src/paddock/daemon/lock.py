@@ -25,10 +25,7 @@ def state_lock(state_dir: Path) -> Iterator[None]:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = os.open(state_dir / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StateFolderBusy(
-            f"the state folder {state_dir} cannot be used: {error.strerror}",
-            hint="set stateDir (or --state-dir) to a folder that this user can write to",
-        ) from error
+        raise unusable(state_dir, error) from error
     try:
         _lock(held, state_dir)
         yield
@@ -45,5 +42,16 @@ def _lock(held: int, state_dir: Path) -> None:
             f"a Paddock (process {holder or 'unknown'}) runs with the state folder {state_dir}",
             hint="stop it first, or give this one another folder with --state-dir",
         ) from None
-    os.ftruncate(held, 0)
-    os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(held, 0)
+        os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise unusable(state_dir, error) from error
+
+
+def unusable(state_dir: Path, error: OSError) -> StateFolderBusy:
+    """What is wrong with a state folder that cannot be written to."""
+    return StateFolderBusy(
+        f"the state folder {state_dir} cannot be used: {error.strerror or error}",
+        hint="make room in it, or set stateDir (or --state-dir) to one this user can write to",
+    )
