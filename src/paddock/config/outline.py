@@ -7,6 +7,7 @@ import re
 from functools import cache
 from typing import Any
 
+from paddock.config.described import described
 from paddock.config.document import Place
 from paddock.config.schema import Config
 
@@ -18,7 +19,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON schema of the config file, keys as the owner writes them. Do not change it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Config.model_json_schema(by_alias=True),
+        **described(Config.model_json_schema(by_alias=True), Config),
         "title": "Paddock configuration",
     }
 

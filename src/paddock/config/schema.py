@@ -2,7 +2,8 @@
 
 Keys are camelCase in YAML and snake_case here. Unknown keys are errors. Durations are seconds, or
 text like `5m`. The JSON schema (`paddock config schema`) and `docs/reference/config.md` are made
-from this file: a field's description is its documentation, its example is shown in errors.
+from this file: the text below a field is its documentation (`config/described.py` reads it), its
+example is shown in errors.
 """
 
 from __future__ import annotations
@@ -104,7 +105,6 @@ class Section(BaseModel):
         populate_by_name=True,
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     @model_validator(mode="before")

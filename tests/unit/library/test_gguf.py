@@ -302,6 +302,8 @@ HEADER = 8_600
 def mutated(seed, chance):
     data = bytearray(seed)
     for _ in range(chance.randint(1, 4)):
+        if not data:
+            break
         at = chance.randrange(min(len(data), HEADER))
         match chance.randrange(5):
             case 0:
