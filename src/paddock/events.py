@@ -50,13 +50,28 @@ class InstanceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """Another configuration is in force: `config.current.Current` has it already."""
+
+    needs_restart: tuple[str, ...] = ()
+    """Keys that changed and are only read when the daemon starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRefused:
+    """A changed configuration cannot be used; the last good one stays. One text per problem."""
+
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EventsLost:
     """A subscriber was too slow: `count` events before the next one were dropped."""
 
     count: int
 
 
-Event = CatalogChanged | InstanceChanged | EventsLost
+Event = CatalogChanged | InstanceChanged | ConfigChanged | ConfigRefused | EventsLost
 Listener = Callable[[Event], None]
 
 

@@ -73,7 +73,8 @@ class House:
             "stateDir": str(self.state),
             "engines": {"fake": {"llamaServer": str(self.engine)}},
             "listen": {"openai": {"host": "127.0.0.1", "port": 0}},
-            "stopTimeout": 2,
+            "unloadTimeout": 2,
+            "minResidency": 0,
         } | changes
 
     def start(self, config: Mapping[str, Any] | None = None, **env: str) -> House:

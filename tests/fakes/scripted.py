@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import web
 from tests.fakes.wire import WireAnswer, read_answer
 
+from paddock.config.current import Current
+from paddock.config.schema import Config
 from paddock.engine.pool import ConnectionPool
 from paddock.errors import PaddockError
 from paddock.gateway import problems
@@ -167,7 +169,9 @@ class Rig:
             lease_now=lambda model, client: Lease(instance, client, lambda _: None)
         )
         library: Any = None
-        return Forwarder(library, scheduler, stall_timeout=self.stall_timeout)
+        return Forwarder(
+            library, scheduler, Current(Config.model_construct(stall_timeout=self.stall_timeout))
+        )
 
     @staticmethod
     def _upgrade(request: web.BaseRequest) -> Ask:

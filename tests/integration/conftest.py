@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from paddock.config.schema import Config, EngineEntry, ModelEntry
+from paddock.config.current import Current
+from paddock.config.model_entry import ModelEntry
+from paddock.config.schema import Config, EngineEntry
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus, InstanceChanged
 from paddock.library.model import HeaderSummary, Model
@@ -71,10 +73,10 @@ class Engineering:
         """A started launcher. `switches` are the fake's, `config` more of the configuration."""
         args = " ".join(f"--fake '{switch}'" for switch in switches)
         fake = EngineEntry(llama_server=self.fake, args=args)
-        settings = {"engines": {"fake": fake}, "stop_timeout": 3, "health_check_timeout": 20}
+        settings = {"engines": {"fake": fake}, "unload_timeout": 3, "health_check_timeout": 20}
         bus = EventBus()
         bus.listen(self._hear)
-        launcher = Launcher(Config(**{**settings, **config}), bus, self.folder / "state")
+        launcher = Launcher(Current(Config(**{**settings, **config})), bus, self.folder / "state")
         self._launchers.append(launcher)
         await launcher.start()
         return launcher

@@ -415,7 +415,7 @@ async def test_a_stop_does_not_wait_for_clients(engineering):
 
 
 async def test_a_child_that_ignores_sigterm_is_gone_after_its_grace(engineering):
-    launcher = await engineering.launcher(stop_timeout=0.5)
+    launcher = await engineering.launcher(unload_timeout=0.5)
     cmd = f"{engineering.fake} --port ${{PORT}} -m {engineering.file}"
     instance = launcher.new(engineering.model(cmd=f"{cmd} --fake ignore_term=1"))
     await instance.start()

@@ -18,7 +18,8 @@ GONE_SECONDS = 1.0
 DAEMON = """
 import asyncio, sys
 from pathlib import Path
-from paddock.config.schema import Config, EngineEntry, ModelEntry
+from paddock.config.model_entry import ModelEntry
+from paddock.config.schema import Config, EngineEntry
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus
 from paddock.library.model import Model
@@ -35,7 +36,7 @@ async def main():
             cmd=f"sh -c '{fake} --port ${{PORT}} -m {folder}/m.gguf & wait'", env=[f"MARK={mark}"]
         ),
     ]
-    launcher = Launcher(Config(engines={"fake": entry}), EventBus(), folder)
+    launcher = Launcher(Current(Config(engines={"fake": entry})), EventBus(), folder)
     await launcher.start()
     while True:
         instances = [

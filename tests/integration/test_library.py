@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from paddock.config.schema import Config, ModelEntry
+from paddock.config.current import Current
+from paddock.config.model_entry import ModelEntry
+from paddock.config.schema import Config
 from paddock.errors import GgufError, LibraryError, UnknownModel
 from paddock.events import CatalogChanged, EventBus
 from paddock.library.library import Library
@@ -42,7 +44,7 @@ class Followed:
         self.events: list[Any] = []
         bus.listen(self.events.append)
         config = Config(models_dir=[folder], **{"rescan_interval": 600, **settings})
-        self.library = Library(config, bus, cache)
+        self.library = Library(Current(config), bus, cache)
 
     def ids(self):
         return set(self.library.catalog.models)

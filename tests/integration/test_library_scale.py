@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.events import EventBus
 from paddock.library.library import Library
@@ -29,7 +30,7 @@ def thousand(tmp_path, gguf_maker):
 
 async def started(folder, cache):
     """A started library and the seconds its start took."""
-    library = Library(Config(models_dir=[folder]), EventBus(), cache)
+    library = Library(Current(Config(models_dir=[folder])), EventBus(), cache)
     before = time.monotonic()
     await library.start()
     return library, time.monotonic() - before

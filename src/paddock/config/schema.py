@@ -1,124 +1,32 @@
 """The owner's configuration as types: every key, its default, its unit and what it is for.
 
-Keys are camelCase in YAML and snake_case here. Unknown keys are errors. Durations are seconds, or
-text like `5m`. The JSON schema (`paddock config schema`) and `docs/reference/config.md` are made
-from this file: the text below a field is its documentation (`config/described.py` reads it), its
-example is shown in errors.
+A superset of llama-swap's `config.yaml`. Keys are camelCase in YAML and snake_case here. Unknown
+keys are errors. Durations are seconds, or text like `5m`. The JSON schema (`paddock config schema`)
+and `docs/reference/config.md` are made from this file and the ones beside it: the text below a
+field is its documentation (`config/described.py` reads it), its example is shown in errors.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    model_validator,
+from pydantic import Field, SecretStr
+
+from paddock.config.model_entry import ModelEntry
+from paddock.config.peers import Peer
+from paddock.config.routing import Group, Matrix, Profile, Routing, Selector
+from paddock.config.section import (
+    File,
+    Folder,
+    Folders,
+    LogLevel,
+    Port,
+    Program,
+    Scalar,
+    Seconds,
+    Section,
 )
-from pydantic.alias_generators import to_camel
-from pydantic.fields import FieldInfo
-
-from paddock.units import parse_duration
-
-
-def _duration(value: object) -> float:
-    if not isinstance(value, str | int | float):
-        raise ValueError("expected a duration: seconds, or text like 30s, 5m or 1h30m")  # noqa: TRY004
-    return parse_duration(value)
-
-
-def _list_of_one(value: object) -> object:
-    return [value] if isinstance(value, str | Path) else value
-
-
-def _resolved(path: Path, info: ValidationInfo) -> Path:
-    """`~` and relative paths made absolute, when the caller says what they are relative to."""
-    text, places = str(path), info.context or {}
-    if "\0" in text:
-        raise ValueError("a path cannot hold a NUL character")
-    if text == "~" or text.startswith("~/"):
-        return Path(places.get("home", Path.home()), *path.parts[1:])
-    return Path(places.get("folder", ""), path)
-
-
-def _resolved_program(path: Path, info: ValidationInfo) -> Path:
-    """Like a folder, but a bare name is looked up on PATH later."""
-    return path if len(path.parts) == 1 and str(path) != "~" else _resolved(path, info)
-
-
-def _not_empty(value: object) -> object:
-    if value == "":
-        raise ValueError("expected a path, but it is empty")
-    return value
-
-
-Seconds = Annotated[
-    float,
-    BeforeValidator(_duration, json_schema_input_type=float | str),
-    Field(examples=["5m"]),
-]
-"""A duration: seconds, or text like `30s`, `5m`, `1h30m`."""
-
-Port = Annotated[int, Field(ge=0, le=65535, examples=[8090])]
-
-Folder = Annotated[
-    Path,
-    BeforeValidator(_not_empty, json_schema_input_type=Path),
-    AfterValidator(_resolved),
-    Field(examples=["/models"]),
-]
-"""A folder: absolute, `~/...`, or relative to the config file's folder."""
-
-Folders = Annotated[
-    list[Folder],
-    BeforeValidator(_list_of_one, json_schema_input_type=Folder | list[Folder]),
-    Field(examples=["/models"]),
-]
-
-Program = Annotated[
-    Path,
-    BeforeValidator(_not_empty, json_schema_input_type=Path),
-    AfterValidator(_resolved_program),
-    Field(examples=["/usr/bin/llama-server"]),
-]
-"""A program: a name to look up on PATH, or a path as for a folder."""
-
-
-def _takes_null(field: FieldInfo) -> bool:
-    return field.default is not None and type(None) in get_args(field.annotation)
-
-
-LogLevel = Literal["debug", "info", "warn", "error"]
-
-
-class Section(BaseModel):
-    """A mapping in the file: camelCase keys, nothing unknown, immutable once read."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_the_default(cls, values: Any) -> Any:
-        """A key with nothing after it says nothing, except where null has a meaning of its own."""
-        if not isinstance(values, dict):
-            return {} if values is None else values
-        fields = {field.alias: field for field in cls.model_fields.values()}
-        return {
-            key: value
-            for key, value in values.items()
-            if value is not None or key not in fields or _takes_null(fields[key])
-        }
 
 
 class EngineEntry(Section):
@@ -132,6 +40,15 @@ class EngineEntry(Section):
     """Flags for every child of this engine, before the model's own."""
 
 
+class Tls(Section):
+    """A door's certificate."""
+
+    cert: File
+    """PEM file with the certificate and those that vouch for it."""
+    key: File
+    """PEM file with its private key."""
+
+
 class Door(Section):
     """A listening port."""
 
@@ -141,6 +58,8 @@ class Door(Section):
     """TCP port; 0 takes a free one."""
     auth: Literal["keys", "none"] = "keys"
     """`keys`: ask for one of `apiKeys` where there are any. `none`: open to all who reach it."""
+    tls: Tls | None = None
+    """Speak HTTPS with this certificate."""
 
 
 class OpenAiDoor(Door):
@@ -157,39 +76,60 @@ class Listen(Section):
     """The OpenAI API, Anthropic's Messages and llama-swap's endpoints."""
 
 
-class ModelEntry(Section):
-    """Settings of one model: a command of the owner's, or changes to a discovered model."""
+class OnStartup(Section):
+    """What happens when the daemon starts, and after each reload."""
 
-    cmd: str = ""
-    """Command that serves the model on `${PORT}`. Without it the id names a discovered GGUF."""
-    proxy: str = "http://127.0.0.1:${PORT}"
-    """Where `cmd` listens: loopback, plain HTTP."""
-    check_endpoint: str = "/health"
-    """Path that answers 200 once `cmd` is ready; `none`: ready as soon as it runs."""
-    env: list[str] = []
-    """Environment for the child, as NAME=value."""
-    name: str = ""
-    """Name to show."""
-    description: str = ""
-    """Text to show."""
-    aliases: list[str] = []
-    """Other names for the model."""
-    unlisted: bool = False
-    """Leave it out of `/v1/models`; it still answers to its name."""
-    ttl: Seconds | None = None
-    """Seconds idle before it leaves memory; 0 = never. Default: `defaultTtl`."""
-    health_check_timeout: Seconds | None = None
-    """Seconds it may take to get ready. Default: `healthCheckTimeout`."""
-    concurrency_limit: Annotated[int, Field(ge=0)] = 0
-    """Requests served at once; the rest queue. 0: the engine's slots, or 10 for a `cmd`."""
-    engine: str | None = None
-    """Engine to run it on. Default: `engine`."""
-    args: str = ""
-    """Engine flags for a discovered model, after `defaultModelArgs`; the last one given wins."""
-    context_length: Annotated[int, Field(ge=0)] | None = None
-    """Tokens per request, prompt and answer together; 0 = all the model was trained for."""
-    parallel: Annotated[int, Field(ge=1, le=512)] | None = None
-    """Requests the engine works on at once; each has its own `contextLength`."""
+    preload: list[str] = []
+    """Models to load, one after the other."""
+
+
+class Hooks(Section):
+    """What is done when something happens."""
+
+    on_startup: Annotated[OnStartup, Field(alias="on_startup")] = OnStartup()
+    """When the daemon starts, and after each reload."""
+
+
+class Store(Section):
+    """Where the list of past requests is kept."""
+
+    path: File | None = None
+    """SQLite file; without it they are kept in memory and end with the daemon."""
+
+
+class ActivityUi(Section):
+    """What is shown about requests."""
+
+    session_id: Annotated[list[str], Field(alias="session_id")] = [
+        "X-Session-ID",
+        "X-Litellm-Session-Id",
+    ]
+    """Headers of which the first that is there names the client's session; [] for none."""
+
+
+class Ui(Section):
+    """What is shown."""
+
+    activity: ActivityUi = ActivityUi()
+    """About requests."""
+
+
+class Performance(Section):
+    """Looking at the machine from time to time."""
+
+    disabled: bool = False
+    """Do not look."""
+    every: Annotated[Seconds, Field(ge=1)] = 5
+    """Seconds between two looks; an hour of them is kept."""
+
+
+class Upstream(Section):
+    """Rules for `/upstream/{model}/{path}`."""
+
+    ignore_paths: list[str] = [
+        r"(?i)\.(css|js|mjs|map|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|otf|txt|webmanifest)$"
+    ]
+    """Regular expressions: a path that one of them finds never starts a model."""
 
 
 class Config(Section):
@@ -199,34 +139,58 @@ class Config(Section):
     """Folder, or list of folders, watched with all below; every GGUF in it is a model."""
     state_dir: Folder = Path()
     """Where Paddock keeps what it must remember. Default: $STATE_DIRECTORY, else the XDG folder."""
+    presets: list[File] = []
+    """llama-server's `models.ini` files; each section becomes an entry of `models`."""
     default_model_args: str = "--no-webui"
     """Engine flags for discovered models. Placement is the engine's choice unless given here."""
     default_ttl: Seconds = 300
     """Seconds idle before a discovered model leaves memory; 0 = never."""
+    global_ttl: Annotated[Seconds, Field(alias="globalTTL")] = 0
+    """Seconds idle before a model with a `cmd` leaves memory; 0 = never."""
     health_check_timeout: Annotated[Seconds, Field(ge=1)] = 120
     """Seconds a model may take to get ready."""
+    unload_timeout: Annotated[Seconds, Field(ge=0.1)] = 10
+    """Seconds between asking a child to end and killing it."""
     context_length: Annotated[int, Field(ge=0)] = 8192
     """Tokens per request unless a model says otherwise; never more than it was trained for."""
     parallel: Annotated[int, Field(ge=1, le=512)] = 2
     """Requests that one model works on at once unless it says otherwise."""
-    max_loaded_models: Annotated[int, Field(ge=1)] = 1
-    """Models in memory at once."""
+    max_loaded_models: Annotated[int, Field(ge=1)] | None = None
+    """Models in memory at once. Default: 1; without limit where `groups` or `matrix` say which may
+    run together."""
     max_queue: Annotated[int, Field(ge=1)] = 512
     """Requests that may wait at once; beyond it the answer is 503."""
+    queue_limit: Annotated[int, Field(ge=0)] | None = None
+    """Requests that may wait for one model; beyond it the answer is 429. Default: `maxQueue`."""
     queue_timeout: Annotated[Seconds, Field(ge=1)] = 600
     """Seconds a request may wait for its model before the answer is 503."""
     max_overtake: Seconds = 15
     """Seconds that requests for a loaded model may go before older ones that need another model."""
+    min_residency: Seconds = 10
+    """Seconds a model that was swapped out and came back within a minute may stay at least, so that
+    two clients of two models do not swap at every request; 0 = none."""
     drain_timeout: Seconds = 30
     """Seconds that running requests get to end before a stop or an unload cuts them."""
-    stop_timeout: Annotated[Seconds, Field(ge=0.1)] = 5
-    """Seconds between asking a child to end and killing it."""
     stall_timeout: Annotated[Seconds, Field(ge=1)] = 60
     """Seconds a client may read nothing of its answer before it is dropped and its slot freed."""
     rescan_interval: Annotated[Seconds, Field(ge=1)] = 30
     """Seconds between full looks at the models folders (network file systems tell no changes)."""
+    watch_config: bool = True
+    """Take in changes of the configuration file as soon as it is saved."""
     log_level: LogLevel = "info"
     """How much the daemon says on stderr."""
+    log_time_format: str = ""
+    """Time in front of each log line: `rfc3339`, `kitchen`, `stampmilli`, … Default: none."""
+    log_to_stdout: Literal["proxy", "upstream", "both", "none"] = "proxy"
+    """Whose lines are written to stderr: the daemon's, those of the models' servers, or both."""
+    log_requests: bool = False
+    """Read, and without effect: `/api/metrics/activity` has every request."""
+    start_port: Annotated[int, Field(ge=1024, le=65000)] = 5800
+    """First port for the `${PORT}` of a `cmd`."""
+    send_loading_state: bool = False
+    """Show clients that stream how far their model has loaded."""
+    include_aliases_in_list: bool = False
+    """List aliases as models of their own."""
     engines: dict[str, EngineEntry] = {}
     """Named engines, besides `llama-server` (the one on PATH) and `embedded`."""
     engine: str | None = None
@@ -240,5 +204,51 @@ class Config(Section):
     """Names under which this machine may be called, besides its own; `*.example.lan` works."""
     allowed_origins: list[str] = []
     """Web pages, as `https://host:port`, that may call the doors from a browser."""
+    macros: dict[str, Scalar] = {}
+    """Texts to use as `${name}` in models and peers; a later one may use those before it."""
     models: dict[str, ModelEntry] = {}
     """Settings by model id."""
+    groups: dict[str, Group] = {}
+    """Which models run together, by group."""
+    matrix: Matrix | None = None
+    """Which models run together, as sets; instead of `groups`."""
+    routing: Routing = Routing()
+    """llama-swap's newer place for `groups`, `matrix` and priorities."""
+    profiles: dict[str, Profile] = {}
+    """Sets of names that can be switched on at run time. None is on after a start or a reload."""
+    selectors: dict[str, Selector] = {}
+    """Names that lead to one of several models."""
+    peers: dict[str, Peer] = {}
+    """Other servers whose models are offered here too, as `peer/model`."""
+    hooks: Hooks = Hooks()
+    """What is done when something happens."""
+    store: Store = Store()
+    """Where the list of past requests is kept."""
+    metrics_max_in_memory: Annotated[int, Field(ge=1)] = 1000
+    """Past requests that are remembered."""
+    capture_buffer: Annotated[int, Field(ge=0)] = 5
+    """Megabytes of requests and answers that are kept in memory to look at; 0 = none."""
+    ui: Ui = Ui()
+    """What is shown."""
+    performance: Performance = Performance()
+    """Looking at the machine from time to time."""
+    upstream: Upstream = Upstream()
+    """Rules for `/upstream/{model}/{path}`."""
+
+    @property
+    def group_rules(self) -> dict[str, Group]:
+        """The groups in force, wherever they were written; none where the matrix rules."""
+        return {} if self.matrix_rules else self.routing.router.settings.groups or self.groups
+
+    @property
+    def matrix_rules(self) -> Matrix | None:
+        """The matrix in force, wherever it was written."""
+        if self.matrix is not None:
+            return self.matrix
+        router = self.routing.router
+        return router.settings.matrix if router.use == "matrix" else None
+
+    @property
+    def priorities(self) -> dict[str, int]:
+        """Model id to priority in the queue; higher goes first."""
+        return self.routing.scheduler.settings.fifo.priority

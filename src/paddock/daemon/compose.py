@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from paddock.access.hosts import HostRules, machine_name
 from paddock.access.keys import KeyRing
+from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.config.schema import Door as DoorConfig
 from paddock.daemon.doors import OpenDoor, open_door
@@ -57,12 +58,12 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(state_lock(config.state_dir))
-        bus = EventBus()
-        library = Library(config, bus, config.state_dir / "cache")
+        bus, current = EventBus(), Current(config)
+        library = Library(current, bus, config.state_dir / "cache")
         await library.start()
         bus.listen(narrate)
         stack.push_async_callback(library.aclose)
-        launcher = Launcher(config, bus, config.state_dir)
+        launcher = Launcher(current, bus, config.state_dir)
         try:
             await launcher.start()
         except OSError as error:
@@ -76,12 +77,12 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
         front = Front(library, [])
         lifecycle = Lifecycle(library, scheduler, bus, streams)
         stack.push_async_callback(lifecycle.aclose)
-        forwarder = Forwarder(library, scheduler, stall_timeout=config.stall_timeout)
+        forwarder = Forwarder(library, scheduler, current)
         routes = RouteTable(
             (
                 *front.routes(),
                 *ModelEndpoints(forwarder).routes(),
-                *Listing(config, library, scheduler, launcher).routes(),
+                *Listing(current, library, scheduler, launcher).routes(),
                 *lifecycle.routes(),
                 *UpstreamEndpoint(library, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),

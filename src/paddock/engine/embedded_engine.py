@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from paddock.config.schema import Config, EngineEntry
+from paddock.config.current import Current
+from paddock.config.schema import EngineEntry
 from paddock.engine.arguments import command_line
 from paddock.engine.embedded_flags import SETTINGS
 from paddock.engine.engine import Launch
@@ -42,10 +43,10 @@ def check_parts() -> None:
 class EmbeddedEngine:
     """Runs models with `python -m paddock.engine.embedded`."""
 
-    def __init__(self, name: str, entry: EngineEntry, config: Config, state_dir: Path) -> None:
+    def __init__(self, name: str, entry: EngineEntry, current: Current, state_dir: Path) -> None:
         self._name = name
         self._entry = entry
-        self._config = config
+        self._current = current
         self._config_home = state_dir / "child-config"
         self._flags = FlagTable("the embedded engine", _flags())
 
@@ -57,7 +58,7 @@ class EmbeddedEngine:
     async def launch(self, model: Model, *, port: int, key: str) -> Launch:
         """See `Engine.launch`."""
         check_parts()
-        line = command_line(model, self._config, self._flags, self._entry.args, port=port)
+        line = command_line(model, self._current.config, self._flags, self._entry.args, port=port)
         env = child_environment(
             os.environ,
             self._config_home,

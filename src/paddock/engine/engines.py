@@ -7,7 +7,8 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-from paddock.config.schema import Config, EngineEntry
+from paddock.config.current import Current
+from paddock.config.schema import EngineEntry
 from paddock.engine.command import Command
 from paddock.engine.embedded_engine import EmbeddedEngine
 from paddock.engine.engine import Engine
@@ -22,8 +23,8 @@ EMBEDDED = "embedded"
 class Engines:
     """The engines of the configuration, or those this machine has. Each is made once."""
 
-    def __init__(self, config: Config, state_dir: Path) -> None:
-        self._config = config
+    def __init__(self, current: Current, state_dir: Path) -> None:
+        self._current = current
         self._state_dir = state_dir
         self._command = Command(state_dir)
         self._made: dict[str, Engine] = {}
@@ -35,7 +36,7 @@ class Engines:
         """
         if model.settings.cmd:
             return self._command
-        return self.named(model.settings.engine or self._config.engine or self._default())
+        return self.named(model.settings.engine or self._current.config.engine or self._default())
 
     def named(self, name: str) -> Engine:
         """The engine with this name. Raises EngineMissing."""
@@ -45,11 +46,11 @@ class Engines:
 
     def names(self) -> tuple[str, ...]:
         """The engines that a configuration may name."""
-        return tuple(dict.fromkeys((*self._config.engines, ON_PATH, EMBEDDED)))
+        return tuple(dict.fromkeys((*self._current.config.engines, ON_PATH, EMBEDDED)))
 
     def _default(self) -> str:
-        if self._config.engines:
-            return next(iter(self._config.engines))
+        if self._current.config.engines:
+            return next(iter(self._current.config.engines))
         if shutil.which(ON_PATH):
             return ON_PATH
         if importlib.util.find_spec("xllamacpp"):
@@ -61,7 +62,7 @@ class Engines:
         )
 
     def _make(self, name: str) -> Engine:
-        entry = self._config.engines.get(name)
+        entry = self._current.config.engines.get(name)
         if entry is None and name == ON_PATH:
             entry = EngineEntry(llama_server=Path(ON_PATH))
         if entry is None and name == EMBEDDED:
@@ -69,8 +70,8 @@ class Engines:
         if entry is None:
             raise self._unknown(name)
         if entry.llama_server:
-            return LlamaServer(name, entry, self._config, self._state_dir)
-        return EmbeddedEngine(name, entry, self._config, self._state_dir)
+            return LlamaServer(name, entry, self._current, self._state_dir)
+        return EmbeddedEngine(name, entry, self._current, self._state_dir)
 
     def _unknown(self, name: str) -> EngineMissing:
         nearest = difflib.get_close_matches(name, self.names(), n=1)

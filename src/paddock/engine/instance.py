@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.engine import failure
 from paddock.engine.children import Children
@@ -41,11 +42,16 @@ CLUE_LINES = 300
 class Site:
     """What every instance of this daemon shares."""
 
-    config: Config
+    current: Current
     bus: EventBus
     engines: Engines
     children: Children
     ports: Ports
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force now."""
+        return self.current.config
 
 
 class Instance:
@@ -265,7 +271,7 @@ class Instance:
 
     async def _end_process(self) -> None:
         if self._process and self._launch:
-            grace = self._site.config.stop_timeout
+            grace = self._site.config.unload_timeout
             await self._process.end(grace=grace, again_after=self._launch.again_after)
 
     def _died(self, process: Process) -> None:

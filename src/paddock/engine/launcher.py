@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from paddock.config.schema import Config
+from paddock.config.current import Current
 from paddock.engine.children import Children
 from paddock.engine.engines import Engines
 from paddock.engine.instance import Instance, Site
@@ -20,10 +20,10 @@ from paddock.library.model import Model
 class Launcher:
     """The one maker of instances. Loop thread only."""
 
-    def __init__(self, config: Config, bus: EventBus, state_dir: Path) -> None:
+    def __init__(self, current: Current, bus: EventBus, state_dir: Path) -> None:
         """Uses `run/`, `logs/`, `cache/` and `child-config/` in `state_dir`."""
         children = Children(state_dir / "run")
-        self._site = Site(config, bus, Engines(config, state_dir), children, Ports())
+        self._site = Site(current, bus, Engines(current, state_dir), children, Ports())
         self._logs = LogFiles(state_dir / "logs")
         self._outputs: dict[str, Output] = {}
         self._instances: set[Instance] = set()

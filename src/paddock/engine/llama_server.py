@@ -6,7 +6,8 @@ import asyncio
 import os
 from pathlib import Path
 
-from paddock.config.schema import Config, EngineEntry
+from paddock.config.current import Current
+from paddock.config.schema import EngineEntry
 from paddock.engine.arguments import command_line
 from paddock.engine.engine import Launch
 from paddock.engine.environment import child_environment, named_values
@@ -20,10 +21,10 @@ AGAIN_SECONDS = 2.0
 class LlamaServer:
     """Runs models on a llama-server program, whatever its backend."""
 
-    def __init__(self, name: str, entry: EngineEntry, config: Config, state_dir: Path) -> None:
+    def __init__(self, name: str, entry: EngineEntry, current: Current, state_dir: Path) -> None:
         self._name = name
         self._entry = entry
-        self._config = config
+        self._current = current
         self._config_home = state_dir / "child-config"
         env = child_environment(os.environ, self._config_home, entry.env)
         self.program = Program(entry.llama_server or Path("llama-server"), env, state_dir / "cache")
@@ -36,7 +37,7 @@ class LlamaServer:
     async def launch(self, model: Model, *, port: int, key: str) -> Launch:
         """See `Engine.launch`."""
         line = command_line(
-            model, self._config, await self.program.flags(), self._entry.args, port=port
+            model, self._current.config, await self.program.flags(), self._entry.args, port=port
         )
         env = child_environment(
             os.environ,

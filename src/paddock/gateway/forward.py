@@ -13,28 +13,26 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
+from paddock.config.current import Current
 from paddock.engine.connection import Connection, Headers
 from paddock.engine.instance import Instance
 from paddock.engine.pool import ConnectionPool
 from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway.assembled import Assembled
 from paddock.gateway.endings import Endings
+from paddock.gateway.leasing import Leasing
 from paddock.gateway.relay import Relay, Relayed
 from paddock.gateway.tunnel import Tunnel
 from paddock.library.library import Library
 from paddock.library.model import Model
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.scheduler import Scheduler
-from paddock.tasks import cancel_and_wait, spawn
 
 if TYPE_CHECKING:
     from paddock.gateway.assemble import Assembler
     from paddock.gateway.routes import Call
 
 T = TypeVar("T")
-
-QUIET_SECONDS = 5.0
-"""A client that asked for a stream hears from us at least this often while its model loads."""
 
 DEATH_SECONDS = 1.0
 """After a lost connection, how long to wait to learn whether the child died, and of what."""
@@ -68,13 +66,10 @@ def passed_headers(request: web.BaseRequest) -> Headers:
 class Forwarder:
     """Carries requests to models."""
 
-    def __init__(
-        self, library: Library, scheduler: Scheduler[Instance], *, stall_timeout: float
-    ) -> None:
-        """`stall_timeout`: seconds after which a client that reads nothing is dropped."""
+    def __init__(self, library: Library, scheduler: Scheduler[Instance], current: Current) -> None:
         self._library = library
-        self._scheduler = scheduler
-        self._stall_timeout = stall_timeout
+        self._leasing = Leasing(scheduler)
+        self._current = current
 
     def resolve(self, name: str) -> Model:
         """The model of this name. Raises UnknownModel."""
@@ -89,7 +84,7 @@ class Forwarder:
         relay = Relay(
             call.request,
             _told_headers(call),
-            stall_timeout=self._stall_timeout,
+            stall_timeout=self._current.config.stall_timeout,
             endings=ask.endings,
         )
         return await self._carry(call, model, ask, relay)
@@ -99,12 +94,15 @@ class Forwarder:
 
         Errors are as `forward` has them.
         """
-        relay = Tunnel(call.request, _told_headers(call), stall_timeout=self._stall_timeout)
+        relay = Tunnel(
+            call.request, _told_headers(call), stall_timeout=self._current.config.stall_timeout
+        )
         return await self._carry(call, model, ask, relay)
 
     async def _carry(self, call: Call, model: Model, ask: Ask, relay: Relay) -> web.StreamResponse:
+        streams_to = relay if ask.streams else None
         try:
-            with await self._lease(call, model, relay if ask.streams else None) as lease:
+            with await self._leasing.lease(call.client, model, streams_to) as lease:
                 relay.added = (*relay.added, _timing(lease))
                 return await self._exchange(lease.instance, ask, relay)
         except PaddockError as error:
@@ -112,40 +110,6 @@ class Forwarder:
                 raise
             relay.fail(error)
             return relay.relayed()
-
-    # --- a lease
-
-    async def _lease(self, call: Call, model: Model, relay: Relay | None) -> Lease[Instance]:
-        lease = self._scheduler.lease_now(model, client=call.client)
-        if lease is not None:
-            return lease
-        if relay is None:
-            return await self._scheduler.lease(model, client=call.client)
-        return await self._lease_with_comments(call, model, relay)
-
-    async def _lease_with_comments(self, call: Call, model: Model, relay: Relay) -> Lease[Instance]:
-        """Wait for a lease; after a while show the client that its stream lives."""
-        waiting = spawn(self._lease_or_error(call, model), name=f"lease of {model.id}")
-        try:
-            while not (await asyncio.wait((waiting,), timeout=QUIET_SECONDS))[0]:
-                if not relay.started:
-                    relay.open_events()
-                relay.comment(b"loading")
-        except BaseException:
-            await cancel_and_wait((waiting,))
-            if not waiting.cancelled() and isinstance(lease := waiting.result(), Lease):
-                lease.release()
-            raise
-        if isinstance(outcome := waiting.result(), PaddockError):
-            raise outcome
-        return outcome
-
-    async def _lease_or_error(self, call: Call, model: Model) -> Lease[Instance] | PaddockError:
-        """An error that is expected of a scheduler is this task's answer and not its crash."""
-        try:
-            return await self._scheduler.lease(model, client=call.client)
-        except PaddockError as error:
-            return error
 
     # --- an exchange
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from paddock.config.schema import Config, ModelEntry
+from paddock.config.current import Current
+from paddock.config.model_entry import ModelEntry
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import InstanceState
@@ -34,12 +35,12 @@ class Listing:
 
     def __init__(
         self,
-        config: Config,
+        current: Current,
         library: Library,
         scheduler: Scheduler[Instance],
         launcher: Launcher,
     ) -> None:
-        self._config = config
+        self._current = current
         self._library = library
         self._scheduler = scheduler
         self._launcher = launcher
@@ -125,7 +126,7 @@ class Listing:
 
     def _context(self, model: Model) -> int:
         asked = model.settings.context_length
-        asked = self._config.context_length if asked is None else asked
+        asked = self._current.config.context_length if asked is None else asked
         trained = model.header.context_length
         return min(asked or trained, trained or asked)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from paddock.config.schema import ModelEntry
+from paddock.config.model_entry import ModelEntry
 from paddock.errors import UnknownModel
 from paddock.events import CatalogChanged
 from paddock.library.model import LeftOut, Model

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from paddock.config.schema import Config
+from paddock.config.current import Current
 from paddock.errors import LibraryError
 from paddock.events import EventBus
 from paddock.library.cache import HeaderCache
@@ -39,13 +39,13 @@ _MOST_REST: Final = 0.3
 class Library:
     """All models there are. Loop thread only; `start` it once and `aclose` it."""
 
-    def __init__(self, config: Config, bus: EventBus, cache_dir: Path) -> None:
-        self._config = config
+    def __init__(self, current: Current, bus: EventBus, cache_dir: Path) -> None:
+        self._current = current
         self._bus = bus
         self._cache = HeaderCache(cache_dir)
         self._catalog = EMPTY
         self._folders: frozenset[tuple[str, int, int]] = frozenset()
-        self._watcher = Watcher(config.models_dir)
+        self._watcher = Watcher(current.config.models_dir)
         self._scanning = asyncio.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="library scan")
         self._stop = threading.Event()
@@ -105,13 +105,14 @@ class Library:
             await asyncio.wait_for(asyncio.to_thread(self._thread.shutdown), _CLOSE)
 
     def _look(self) -> tuple[Scan, Catalog]:
-        found = scan(self._config.models_dir, self._cache, self._stop)
-        return found, build(found.models, found.left_out, self._config.models)
+        config = self._current.config
+        found = scan(config.models_dir, self._cache, self._stop)
+        return found, build(found.models, found.left_out, config.models)
 
     async def _follow(self) -> None:
         while True:
             await self._watcher.listen(self._folders)
-            await self._watcher.wait(self._config.rescan_interval)
+            await self._watcher.wait(self._current.config.rescan_interval)
             started = time.monotonic()
             try:
                 await self.rescan()

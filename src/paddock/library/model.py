@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from paddock.config.schema import ModelEntry
+from paddock.config.model_entry import ModelEntry
 
 
 class Trait(StrEnum):

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from paddock.config.schema import ModelEntry
+from paddock.config.model_entry import ModelEntry
 from paddock.errors import GgufError
 from paddock.library.cache import HeaderCache, Known
 from paddock.library.facts import Facts, read_facts

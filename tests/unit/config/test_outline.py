@@ -1,8 +1,9 @@
 import pytest
 
+from paddock.config.model_entry import ModelEntry
 from paddock.config.outline import as_yaml, example, known_keys, schema_at
 from paddock.config.reference import markdown
-from paddock.config.schema import Config, ModelEntry
+from paddock.config.schema import Config
 
 
 def test_known_keys_are_those_of_the_schema():

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from paddock.config.schema import Config, ModelEntry
+from paddock.config.model_entry import ModelEntry
+from paddock.config.schema import Config
 from paddock.engine.arguments import command_line, context_per_request
 from paddock.engine.flags import FlagTable, parse_help
 from paddock.errors import ArgumentRefused

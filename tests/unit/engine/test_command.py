@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from paddock.config.schema import ModelEntry
+from paddock.config.model_entry import ModelEntry
 from paddock.engine.command import SLOTS, Command, address, words
 from paddock.errors import ArgumentRefused
 from paddock.library.model import Model

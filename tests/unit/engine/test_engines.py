@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from paddock.config.schema import Config, EngineEntry, ModelEntry
+from paddock.config.current import Current
+from paddock.config.model_entry import ModelEntry
+from paddock.config.schema import Config, EngineEntry
 from paddock.engine.engines import Engines
 from paddock.errors import EngineMissing
 from paddock.library.model import Model
@@ -13,7 +15,7 @@ TWO = {"vulkan": SERVER, "small": EngineEntry()}
 
 def chosen(tmp_path, config, **settings):
     model = Model(id="m", path=Path("/m.gguf"), settings=ModelEntry(**settings))
-    return Engines(config, tmp_path).choose(model).name
+    return Engines(Current(config), tmp_path).choose(model).name
 
 
 @pytest.mark.parametrize(
@@ -50,5 +52,5 @@ def test_an_unknown_engine_is_named_with_the_nearest(tmp_path):
 
 
 def test_an_engine_is_made_once(tmp_path):
-    engines = Engines(Config(engines=TWO), tmp_path)
+    engines = Engines(Current(Config(engines=TWO)), tmp_path)
     assert engines.named("vulkan") is engines.named("vulkan")

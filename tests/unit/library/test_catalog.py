@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from paddock.config.schema import ModelEntry
+from paddock.config.model_entry import ModelEntry
 from paddock.errors import UnknownModel
 from paddock.library.catalog import EMPTY, build
 from paddock.library.model import LeftOut, Model

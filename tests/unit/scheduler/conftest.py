@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paddock.config.schema import ModelEntry
+from paddock.config.model_entry import ModelEntry
 from paddock.errors import EngineError, FailureKind, InstanceFailed
 from paddock.library.model import Model
 from paddock.scheduler.limits import Limits
