@@ -69,12 +69,12 @@ class Core(Generic[InstanceT]):
             return None
         return self._give(resident, client)
 
-    def arrive(self, model: Model, client: str) -> Waiter:
+    def arrive(self, model: Model, client: str, request: str = "") -> Waiter:
         """A request that must wait. Raises what can be known at once."""
         self._refuse(model)
         self._renew(model)
         now, future = self.clock(), asyncio.get_running_loop().create_future()
-        waiter = Waiter(model.id, client, now, future)
+        waiter = Waiter(model.id, client, now, future, request)
         self.state.queue.add(waiter, model)
         if self.state.current(model):  # it loads, or all its slots are in use: nothing to decide
             self._wake_at(expires_at(waiter, self.state.limits), now)

@@ -25,6 +25,8 @@ class Waiter:
     client: str
     since: float
     future: asyncio.Future[Lease[Any]]
+    request: str = ""
+    """The request's id, by which it finds itself in a view."""
     number: int = 0
     """Its place in the order of arrival; given by the queue."""
 

@@ -34,18 +34,19 @@ class Scheduler(Generic[InstanceT]):
     ) -> None:
         self._core = Core(launcher, limits, clock, jitter)
 
-    async def lease(self, model: Model, *, client: str = "") -> Lease[InstanceT]:
+    async def lease(self, model: Model, *, client: str = "", request: str = "") -> Lease[InstanceT]:
         """A slot of a ready instance of `model`, started when it must be.
 
-        `client` is who asks (a key or an address): clients take turns. Raises InstanceFailed or
-        another EngineError when the model cannot run, QueueFull, WaitExpired, ModelGone and
-        ShuttingDown. Cancelling gives the place up at once; a start that nobody waits for any more
-        goes on until somebody else needs its room.
+        `client` is who asks (a key or an address): clients take turns. `request` is the id under
+        which a view shows it while it waits. Raises InstanceFailed or another EngineError when the
+        model cannot run, QueueFull, WaitExpired, ModelGone and ShuttingDown. Cancelling gives the
+        place up at once; a start that nobody waits for any more goes on until somebody else needs
+        its room.
         """
         lease = self._core.take(model, client)
         if lease is not None:
             return lease
-        waiter = self._core.arrive(model, client)
+        waiter = self._core.arrive(model, client, request)
         try:
             return await waiter.future
         except asyncio.CancelledError:

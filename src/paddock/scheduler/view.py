@@ -41,6 +41,8 @@ class WaitingView:
 
     model: str
     client: str
+    request: str
+    """The request's id, as its client sees it in `X-Request-Id`."""
     waited: float
     position: int
     """Place in order of arrival among the requests for its model, from 1."""
@@ -110,6 +112,7 @@ def _waiter(waiter: Waiter, position: int, state: State, now: float) -> WaitingV
     return WaitingView(
         model=waiter.model_id,
         client=waiter.client,
+        request=waiter.request,
         waited=max(now - waiter.since, 0.0),
         position=position,
         reason=_reason(waiter.model_id, state, now),
