@@ -29,12 +29,14 @@ class InstanceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CatalogChanged:
-    """The library's snapshot was replaced. Ids, each in one of the three."""
+    """The library's snapshot was replaced. Ids, each in one of the four."""
 
     added: frozenset[str]
     removed: frozenset[str]
     replaced: frozenset[str]
-    """Same id, other file content or settings: running instances of these are out of date."""
+    """Same id, other files or another command: running instances of these are out of date."""
+    refreshed: frozenset[str] = frozenset()
+    """Same child, other names or settings: running instances serve on with the new ones."""
 
 
 @dataclass(frozen=True, slots=True)

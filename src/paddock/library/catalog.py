@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from paddock.config.model_entry import ModelEntry
+from paddock.config.schema import Config
 from paddock.errors import UnknownModel
 from paddock.events import CatalogChanged
+from paddock.library.fingerprint import fingerprint
 from paddock.library.model import LeftOut, Model
 from paddock.library.naming import lookup_key, nearest
 
@@ -66,27 +67,29 @@ class Catalog:
         """How this one differs from an earlier one; None when nobody needs to know."""
         old, new = before.models, self.models
         kept = old.keys() & new.keys()
+        other = frozenset(i for i in kept if old[i] != new[i])
+        replaced = frozenset(i for i in other if old[i].fingerprint != new[i].fingerprint)
         changed = CatalogChanged(
             added=frozenset(new.keys() - old.keys()),
             removed=frozenset(old.keys() - new.keys()),
-            replaced=frozenset(i for i in kept if old[i].fingerprint != new[i].fingerprint),
+            replaced=replaced,
+            refreshed=other - replaced,
         )
-        return changed if changed.added or changed.removed or changed.replaced else None
+        return changed if changed.added or changed.removed or other else None
 
 
 EMPTY: Final = Catalog(MappingProxyType({}), ())
 
 
-def build(
-    found: Sequence[Model], left_out: Sequence[LeftOut], entries: Mapping[str, ModelEntry]
-) -> Catalog:
-    """Put together what was found and what the owner wrote (`entries`, by model id)."""
-    commands = {i: _command(i, entry) for i, entry in entries.items() if entry.cmd}
+def build(found: Sequence[Model], left_out: Sequence[LeftOut], config: Config) -> Catalog:
+    """Put together what was found and what the owner wrote."""
+    entries = config.models
+    commands = {i: Model(i, settings=entry) for i, entry in entries.items() if entry.cmd}
     changes = {lookup_key(i): entry for i, entry in entries.items() if not entry.cmd}
     taken = {lookup_key(i) for i in commands}
     shadowed = [model for model in found if lookup_key(model.id) in taken]
     models = [*commands.values(), *(m for m in found if lookup_key(m.id) not in taken)]
-    models = [_changed(model, changes.get(lookup_key(model.id))) for model in models]
+    models = [_settled(model, changes.get(lookup_key(model.id)), config) for model in models]
     names = {lookup_key(model.id): model.id for model in models}
     kept, dropped = _aliases(models, entries, names)
     ordered = sorted(models, key=lambda model: model.id)
@@ -101,18 +104,11 @@ def build(
     )
 
 
-def _command(model_id: str, entry: ModelEntry) -> Model:
-    return Model(id=model_id, settings=entry, fingerprint=_digest("", entry))
-
-
-def _changed(model: Model, entry: ModelEntry | None) -> Model:
-    if entry is None or model.path is None:
-        return model
-    return replace(model, settings=entry, fingerprint=_digest(model.fingerprint, entry))
-
-
-def _digest(files: str, entry: ModelEntry) -> str:
-    return blake2b((files + entry.model_dump_json()).encode(), digest_size=16).hexdigest()
+def _settled(model: Model, entry: ModelEntry | None, config: Config) -> Model:
+    """A model with the owner's settings; `entry` is of its id and has no `cmd`."""
+    settings = model.settings if entry is None or model.path is None else entry
+    digest = fingerprint(model.fingerprint, settings, config)
+    return replace(model, settings=settings, fingerprint=digest)
 
 
 def _shadow(model: Model) -> LeftOut:

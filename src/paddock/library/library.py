@@ -107,7 +107,7 @@ class Library:
     def _look(self) -> tuple[Scan, Catalog]:
         config = self._current.config
         found = scan(config.models_dir, self._cache, self._stop)
-        return found, build(found.models, found.left_out, config.models)
+        return found, build(found.models, found.left_out, config)
 
     async def _follow(self) -> None:
         while True:

@@ -83,7 +83,7 @@ class Model:
     modified: float = 0.0
     """Wall-clock seconds since the epoch: the newest file's mtime."""
     fingerprint: str = ""
-    """Changes when a file (shard or projector) is replaced or the owner's entry changes."""
+    """Changes when a running child of the model is out of date: see `library/fingerprint.py`."""
     aliases: tuple[str, ...] = ()
     settings: ModelEntry = field(default_factory=ModelEntry)
 

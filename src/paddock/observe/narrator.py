@@ -18,7 +18,12 @@ def narrate(event: Event) -> None:
 
 
 def _library(event: CatalogChanged) -> None:
-    told = (("new", event.added), ("gone", event.removed), ("replaced", event.replaced))
+    told = (
+        ("new", event.added),
+        ("gone", event.removed),
+        ("replaced", event.replaced),
+        ("with other settings", event.refreshed),
+    )
     parts = [f"{len(ids)} {word}: {_few(ids)}" for word, ids in told if ids]
     log.info("models changed: %s", "; ".join(parts))
 

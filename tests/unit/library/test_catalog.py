@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from paddock.config.model_entry import ModelEntry
+from paddock.config.schema import Config
 from paddock.errors import UnknownModel
 from paddock.library.catalog import EMPTY, build
 from paddock.library.model import LeftOut, Model
@@ -15,7 +16,7 @@ def model(model_id, fingerprint="1"):
 
 def catalog(*models, left_out=(), **entries):
     made = {name.replace("_", "-"): ModelEntry.model_validate(e) for name, e in entries.items()}
-    return build(models, left_out, made)
+    return build(models, left_out, Config(models=made))
 
 
 def test_models_are_sorted_and_found_by_id():
@@ -87,15 +88,18 @@ def test_left_out_files_are_sorted():
 
 
 def test_changes_tell_what_came_went_and_changed():
-    before = catalog(model("same"), model("gone"), model("file"), model("entry"))
+    before = catalog(*map(model, ("same", "gone", "file", "entry", "live")))
     after = catalog(
-        model("same"), model("new"), model("file", "2"), model("entry"), entry={"ttl": 1}
+        *(model("same"), model("new"), model("file", "2"), model("entry"), model("live")),
+        entry={"args": "-fa on"},
+        live={"ttl": 1},
     )
     changes = after.changes_since(before)
     assert changes is not None
     assert changes.added == {"new"}
     assert changes.removed == {"gone"}
     assert changes.replaced == {"file", "entry"}
+    assert changes.refreshed == {"live"}
     assert after.changes_since(after) is None
 
 
