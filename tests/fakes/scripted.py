@@ -14,13 +14,16 @@ from tests.fakes.wire import WireAnswer, read_answer
 
 from paddock.config.current import Current
 from paddock.config.schema import Config
+from paddock.engine.address import Address
 from paddock.engine.pool import ConnectionPool
 from paddock.errors import PaddockError
+from paddock.events import EventBus
 from paddock.gateway import problems
 from paddock.gateway.client import DoorServer
 from paddock.gateway.door import sent_body
 from paddock.gateway.endings import Endings
 from paddock.gateway.forward import Ask, Forwarder
+from paddock.gateway.leasing import Leasing
 from paddock.gateway.relay import Relay
 from paddock.gateway.routes import Call
 from paddock.gateway.tunnel import is_upgrade, upgrade_headers
@@ -127,7 +130,7 @@ class Rig:
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
-        self.pool = ConnectionPool("127.0.0.1", upstream.port, "child-key")
+        self.pool = ConnectionPool(Address("127.0.0.1", upstream.port), "child-key")
         self.stall_timeout = PATIENCE
         self.endings: Endings = ()
         self.open_early = False
@@ -169,9 +172,8 @@ class Rig:
             lease_now=lambda model, client: Lease(instance, client, lambda _: None)
         )
         library: Any = None
-        return Forwarder(
-            library, scheduler, Current(Config.model_construct(stall_timeout=self.stall_timeout))
-        )
+        current = Current(Config.model_construct(stall_timeout=self.stall_timeout))
+        return Forwarder(library, Leasing(scheduler, EventBus(), current), current)
 
     @staticmethod
     def _upgrade(request: web.BaseRequest) -> Ask:
@@ -182,14 +184,14 @@ class Rig:
         added = ((b"X-Request-Id", b"r1"),)
         relay = Relay(call.request, added, stall_timeout=self.stall_timeout, endings=self.endings)
         relay.open_events()
-        relay.comment(b"loading")
+        relay.tell(b": loading\n\n")
         head = self.pool.head(ask.method, ask.target)
         return await relay.run(await self.pool.connect(), head, b"")
 
     def answers(self, handle: Handle) -> None:
         """From now on the child does this, on new connections."""
         self.pool.close()
-        self.pool = ConnectionPool("127.0.0.1", self.upstream.port, "child-key")
+        self.pool = ConnectionPool(Address("127.0.0.1", self.upstream.port), "child-key")
         self.upstream.handle = handle
 
     @asynccontextmanager

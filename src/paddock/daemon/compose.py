@@ -25,6 +25,7 @@ from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.forward import Forwarder
 from paddock.gateway.front import Front
 from paddock.gateway.gate import Gate
+from paddock.gateway.leasing import Leasing
 from paddock.gateway.lifecycle import Lifecycle
 from paddock.gateway.listing import Listing
 from paddock.gateway.log_endpoints import LogEndpoints
@@ -77,7 +78,7 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
         front = Front(library, [])
         lifecycle = Lifecycle(library, scheduler, bus, streams)
         stack.push_async_callback(lifecycle.aclose)
-        forwarder = Forwarder(library, scheduler, current)
+        forwarder = Forwarder(library, Leasing(scheduler, bus, current), current)
         routes = RouteTable(
             (
                 *front.routes(),

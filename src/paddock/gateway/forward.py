@@ -26,7 +26,6 @@ from paddock.gateway.tunnel import Tunnel
 from paddock.library.library import Library
 from paddock.library.model import Model
 from paddock.scheduler.lease import Lease
-from paddock.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from paddock.gateway.assemble import Assembler
@@ -66,9 +65,9 @@ def passed_headers(request: web.BaseRequest) -> Headers:
 class Forwarder:
     """Carries requests to models."""
 
-    def __init__(self, library: Library, scheduler: Scheduler[Instance], current: Current) -> None:
+    def __init__(self, library: Library, leasing: Leasing, current: Current) -> None:
         self._library = library
-        self._leasing = Leasing(scheduler)
+        self._leasing = leasing
         self._current = current
 
     def resolve(self, name: str) -> Model:
@@ -102,7 +101,7 @@ class Forwarder:
     async def _carry(self, call: Call, model: Model, ask: Ask, relay: Relay) -> web.StreamResponse:
         streams_to = relay if ask.streams else None
         try:
-            with await self._leasing.lease(call.client, model, streams_to) as lease:
+            with await self._leasing.lease(call, model, streams_to) as lease:
                 relay.added = (*relay.added, _timing(lease))
                 return await self._exchange(lease.instance, ask, relay)
         except PaddockError as error:

@@ -4,47 +4,59 @@ from __future__ import annotations
 
 import asyncio
 
+from paddock.config.current import Current
 from paddock.engine.instance import Instance
 from paddock.errors import PaddockError
+from paddock.events import EventBus
+from paddock.gateway.loading import Comments, Dialect, Wait, dialect_of
+from paddock.gateway.outlook import LOOK_SECONDS, Outlook
 from paddock.gateway.relay import Relay
+from paddock.gateway.routes import Call
 from paddock.library.model import Model
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.scheduler import Scheduler
 from paddock.tasks import cancel_and_wait, spawn
 
 QUIET_SECONDS = 5.0
-"""A client that asked for a stream hears from us at least this often while its model loads."""
+"""A client that asked for a stream hears from us at least this often while it waits."""
 
 
 class Leasing:
     """Gets leases for requests."""
 
-    def __init__(self, scheduler: Scheduler[Instance]) -> None:
+    def __init__(self, scheduler: Scheduler[Instance], bus: EventBus, current: Current) -> None:
         self._scheduler = scheduler
+        self._outlook = Outlook(scheduler, bus)
+        self._current = current
 
-    async def lease(self, client: str, model: Model, relay: Relay | None) -> Lease[Instance]:
-        """A lease of `model` for `client`. `relay` is there for a request that streams.
+    async def lease(self, call: Call, model: Model, relay: Relay | None) -> Lease[Instance]:
+        """A lease of `model` for the caller. `relay` is there for a request that streams.
 
         Raises what the scheduler raises; then `relay` may have begun its stream. Cancelling gives
         the place in the queue back.
         """
-        lease = self._scheduler.lease_now(model, client=client)
+        lease = self._scheduler.lease_now(model, client=call.client)
         if lease is not None:
             return lease
         if relay is None:
-            return await self._scheduler.lease(model, client=client)
-        return await self._lease_with_comments(client, model, relay)
+            return await self._wait(call, model)
+        return await self._wait_and_tell(call, model, relay)
 
-    async def _lease_with_comments(
-        self, client: str, model: Model, relay: Relay
-    ) -> Lease[Instance]:
-        """Wait for a lease; after a while show the client that its stream lives."""
-        waiting = spawn(self._lease_or_error(client, model), name=f"lease of {model.id}")
+    async def _wait(self, call: Call, model: Model) -> Lease[Instance]:
+        return await self._scheduler.lease(model, client=call.client, request=call.id)
+
+    async def _wait_and_tell(self, call: Call, model: Model, relay: Relay) -> Lease[Instance]:
+        """Wait for a lease and show the client how far it is, or at least that its stream lives."""
+        shown = self._shows(model)
+        dialect = dialect_of(call.request.path, call.id, model.id) if shown else Comments()
+        telling = Telling(relay, dialect, model.id)
+        waiting = spawn(self._lease_or_error(call, model), name=f"lease of {model.id}")
+        # What is refused at once is answered with its status, before a stream is opened.
+        pause = 0.0 if shown else QUIET_SECONDS
         try:
-            while not (await asyncio.wait((waiting,), timeout=QUIET_SECONDS))[0]:
-                if not relay.started:
-                    relay.open_events()
-                relay.comment(b"loading")
+            while not (await asyncio.wait((waiting,), timeout=pause))[0]:
+                telling.look(self._outlook.of(call.id))
+                pause = LOOK_SECONDS if shown else QUIET_SECONDS
         except BaseException:
             await cancel_and_wait((waiting,))
             if not waiting.cancelled() and isinstance(lease := waiting.result(), Lease):
@@ -52,11 +64,49 @@ class Leasing:
             raise
         if isinstance(outcome := waiting.result(), PaddockError):
             raise outcome
+        telling.end()
         return outcome
 
-    async def _lease_or_error(self, client: str, model: Model) -> Lease[Instance] | PaddockError:
+    def _shows(self, model: Model) -> bool:
+        own = model.settings.send_loading_state
+        return self._current.config.send_loading_state if own is None else own
+
+    async def _lease_or_error(self, call: Call, model: Model) -> Lease[Instance] | PaddockError:
         """An error that is expected of a scheduler is this task's answer and not its crash."""
         try:
-            return await self._scheduler.lease(model, client=client)
+            return await self._wait(call, model)
         except PaddockError as error:
             return error
+
+
+class Telling:
+    """Tells one client what its request waits for: what is new, and now and then that it lives."""
+
+    def __init__(self, relay: Relay, dialect: Dialect, model: str) -> None:
+        self._relay = relay
+        self._dialect = dialect
+        self._model = model
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._spoke = self._clock()
+        self._told: Wait | None = None
+
+    def look(self, wait: Wait | None) -> None:
+        """Say what there is to say. `wait` is None in the moment when the wait ends."""
+        if wait is None:
+            return
+        if wait != self._told:
+            self._say(self._dialect.news(wait))
+            self._told = wait
+        elif self._clock() - self._spoke > QUIET_SECONDS - LOOK_SECONDS:
+            self._say(self._dialect.alive(wait))
+
+    def end(self) -> None:
+        """The model is there. Says nothing when nothing was said before."""
+        if self._told is not None:
+            self._say(self._dialect.ready(self._model, self._clock() - self._began))
+
+    def _say(self, frame: bytes) -> None:
+        if not self._relay.started:
+            self._relay.open_events()
+        self._relay.tell(frame)
+        self._spoke = self._clock()

@@ -159,9 +159,9 @@ class Relay:
         self._begin(200, ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-cache")))
         self.flush()
 
-    def comment(self, text: bytes) -> None:
-        """Write an SSE comment: clients skip it, but see that the stream lives."""
-        self._put(b": %b\n\n" % text)
+    def tell(self, frame: bytes) -> None:
+        """Write a frame of our own into the stream that was opened."""
+        self._put(frame)
         self.flush()
 
     def fail(self, error: PaddockError) -> None:
