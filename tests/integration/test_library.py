@@ -44,7 +44,8 @@ class Followed:
         self.events: list[Any] = []
         bus.listen(self.events.append)
         config = Config(models_dir=[folder], **{"rescan_interval": 600, **settings})
-        self.library = Library(Current(config), bus, cache)
+        self.current = Current(config)
+        self.library = Library(self.current, bus, cache)
 
     def ids(self):
         return set(self.library.catalog.models)
@@ -240,6 +241,75 @@ async def test_the_owners_entries_are_in_the_catalog(follow, models, make_gguf):
     )
     assert running.library.resolve("nick").settings.ttl == 5
     assert running.library.resolve("mine").path is None
+
+
+async def reconfigured(followed, **settings):
+    """Give the library another configuration, as a reload does; the events that brought."""
+    config = followed.current.config.model_copy(update=settings)
+    draft = await followed.library.prepare(config)
+    before = len(followed.events)
+    followed.current.config = config
+    followed.library.reconfigure(draft)
+    return followed.events[before:]
+
+
+async def test_another_configuration_is_taken_in_at_once(follow, models, make_gguf):
+    for name in ("live", "other", "same"):
+        make_gguf(models / f"{name}.gguf")
+    followed = await follow(models={"gone": ModelEntry(cmd="serve")})
+    entries = {
+        "new": ModelEntry(cmd="serve"),
+        "live": ModelEntry(aliases=["nick"]),
+        "other": ModelEntry(args="-fa on"),
+    }
+
+    (event,) = await reconfigured(followed, models=entries)
+
+    assert event == CatalogChanged(
+        frozenset({"new"}), frozenset({"gone"}), frozenset({"other"}), frozenset({"live"})
+    )
+    assert followed.library.resolve("nick").id == "live"
+    assert await reconfigured(followed, default_ttl=7) == []
+
+
+async def test_another_folder_is_followed(follow, models, outside, make_gguf):
+    make_gguf(models / "a.gguf")
+    make_gguf(outside / "b.gguf")
+    followed = await follow()
+
+    await reconfigured(followed, models_dir=[outside])
+
+    await followed.until(lambda: followed.ids() == {"b"})
+    make_gguf(outside / "c.gguf")
+    await followed.until(lambda: followed.ids() == {"b", "c"})
+    await reconfigured(followed, models_dir=[])
+    await followed.until(lambda: followed.ids() == set())
+
+
+async def test_a_draft_of_an_older_look_is_made_again(follow, models, make_gguf):
+    followed = await follow()
+    config = followed.current.config.model_copy(update={"models": {"mine": ModelEntry(cmd="x")}})
+    draft = await followed.library.prepare(config)
+    make_gguf(models / "late.gguf")
+    await followed.library.rescan()
+
+    followed.current.config = config
+    followed.library.reconfigure(draft)
+
+    assert followed.ids() == {"late", "mine"}
+
+
+async def test_a_look_that_began_before_a_reload_does_not_undo_it(follow, models, make_gguf):
+    for number in range(50):
+        make_gguf(models / f"m{number}.gguf")
+    followed = await follow()
+    looking = asyncio.ensure_future(followed.library.rescan())
+    while not looking.done():
+        number = len(followed.events)
+        await reconfigured(followed, models={f"mine{number}": ModelEntry(cmd="x")})
+        last = f"mine{number}"
+    await looking
+    assert {name for name in followed.ids() if name.startswith("mine")} == {last}
 
 
 async def test_the_second_start_reads_no_header(follow, models, make_gguf, tmp_path):

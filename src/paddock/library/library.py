@@ -12,10 +12,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from paddock.config.current import Current
+from paddock.config.schema import Config
 from paddock.errors import LibraryError
 from paddock.events import EventBus
 from paddock.library.cache import HeaderCache
@@ -24,7 +26,7 @@ from paddock.library.gguf import read_header
 from paddock.library.gguf_arrays import Steps
 from paddock.library.header import Header
 from paddock.library.model import Model
-from paddock.library.scan import Scan, ScanStopped, scan
+from paddock.library.scan import NOTHING, Scan, ScanStopped, scan
 from paddock.library.watch import Watcher
 from paddock.tasks import cancel_and_wait, spawn
 
@@ -36,6 +38,15 @@ _MOST_REST: Final = 0.3
 """Seconds at most between two looks when things happen all the time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A catalog, and what it was made from."""
+
+    found: Scan
+    config: Config
+    catalog: Catalog
+
+
 class Library:
     """All models there are. Loop thread only; `start` it once and `aclose` it."""
 
@@ -44,7 +55,7 @@ class Library:
         self._bus = bus
         self._cache = HeaderCache(cache_dir)
         self._catalog = EMPTY
-        self._folders: frozenset[tuple[str, int, int]] = frozenset()
+        self._found = NOTHING
         self._watcher = Watcher(current.config.models_dir)
         self._scanning = asyncio.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="library scan")
@@ -75,12 +86,31 @@ class Library:
         async with self._scanning:
             loop = asyncio.get_running_loop()
             try:
-                found, catalog = await loop.run_in_executor(self._thread, self._look)
+                draft = await loop.run_in_executor(self._thread, self._look)
             except ScanStopped:
                 return
-            before, self._catalog, self._folders = self._catalog, catalog, found.folders
-            if changes := catalog.changes_since(before):
-                self._bus.publish(changes)
+            while draft.config is not self._current.config:  # reconfigured during the look
+                draft = await asyncio.to_thread(_draft, draft.found, self._current.config)
+            self._take(draft)
+
+    async def prepare(self, config: Config) -> Draft:
+        """What `config` makes of the files that are known now, for `reconfigure`. Changes nothing.
+
+        The work is done in a thread.
+        """
+        return await asyncio.to_thread(_draft, self._found, config)
+
+    def reconfigure(self, draft: Draft) -> None:
+        """Take in the current configuration, for which `draft` was prepared, without a wait.
+
+        Publishes CatalogChanged when models came, went or changed. Folders that are new are looked
+        at soon, or with `rescan`.
+        """
+        config = self._current.config
+        if draft.found is not self._found or draft.config is not config:
+            draft = _draft(self._found, config)
+        self._take(draft)
+        self._watcher.follow(config.models_dir)
 
     async def header(self, model: Model) -> Header:
         """Everything in the header of the model's (first) file, read anew in a thread.
@@ -104,14 +134,18 @@ class Library:
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.to_thread(self._thread.shutdown), _CLOSE)
 
-    def _look(self) -> tuple[Scan, Catalog]:
+    def _look(self) -> Draft:
         config = self._current.config
-        found = scan(config.models_dir, self._cache, self._stop)
-        return found, build(found.models, found.left_out, config)
+        return _draft(scan(config.models_dir, self._cache, self._stop), config)
+
+    def _take(self, draft: Draft) -> None:
+        before, self._catalog, self._found = self._catalog, draft.catalog, draft.found
+        if changes := draft.catalog.changes_since(before):
+            self._bus.publish(changes)
 
     async def _follow(self) -> None:
         while True:
-            await self._watcher.listen(self._folders)
+            await self._watcher.listen(self._found.folders)
             await self._watcher.wait(self._current.config.rescan_interval)
             started = time.monotonic()
             try:
@@ -119,6 +153,10 @@ class Library:
             except Exception:
                 log.exception("the models folders could not be looked at")
             await asyncio.sleep(min(time.monotonic() - started, _MOST_REST))
+
+
+def _draft(found: Scan, config: Config) -> Draft:
+    return Draft(found, config, build(found.models, found.left_out, config))
 
 
 def _read_header(path: Path) -> Header:

@@ -38,6 +38,9 @@ class Scan:
     """Path, device and inode of every folder that was looked into."""
 
 
+NOTHING: Final = Scan((), (), frozenset())
+"""Before the first look."""
+
 _NO_SETTINGS: Final = ModelEntry()
 
 

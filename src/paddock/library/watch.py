@@ -43,11 +43,18 @@ class Watcher:
     """Listens to folders from `listen` until `aclose`. Loop thread only."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
-        self._roots = tuple(str(root.absolute()) for root in roots)
+        self._roots = _paths(roots)
         self._settling = Settling()
         self._noted = asyncio.Event()
         self._folders: Folders | None = None
         self._listener: _Listener | None = None
+
+    def follow(self, roots: Sequence[Path]) -> None:
+        """From the next `listen` on these are the roots. There is something to look at now."""
+        paths = _paths(roots)
+        if paths != self._roots:
+            self._roots, self._folders = paths, None
+        self._take([], [""])  # not a path: the owner said something
 
     async def listen(self, folders: Folders) -> None:
         """Listen to these folders (path, device, inode) instead of the ones before."""
@@ -165,6 +172,10 @@ class _Listener(threading.Thread):
     def _tell(self, written: list[str], others: list[str]) -> None:
         if written or others:
             self._loop.call_soon_threadsafe(self._take, written, others)
+
+
+def _paths(roots: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(str(root.absolute()) for root in roots)
 
 
 def _identity(path: str) -> tuple[int, int] | None:
