@@ -17,8 +17,10 @@
     │  └─ ShuttingDown            the daemon takes no new work
     ├─ RequestError               the client's request cannot be served as it is
     │  ├─ InvalidRequest          a field is wrong; names it
+    │  ├─ RequestCancelled        somebody ended it by its id
     │  ├─ RequestTooLarge         a limit on size was passed
     │  └─ RequestTooSlow          the body did not arrive in time
+    ├─ StorageError               the database cannot be opened, read or written
     └─ AccessError
        ├─ Unauthenticated         no key, or a wrong one
        └─ Forbidden               known, but not allowed here
@@ -203,12 +205,20 @@ class InvalidRequest(RequestError):
         self.param = param
 
 
+class RequestCancelled(RequestError):
+    """Somebody ended the request by its id, while its client was still there."""
+
+
 class RequestTooLarge(RequestError):
     """A limit on size was passed; the message names the limit."""
 
 
 class RequestTooSlow(RequestError):
     """The body did not arrive in time."""
+
+
+class StorageError(PaddockError):
+    """The database cannot be opened, read or written."""
 
 
 class AccessError(PaddockError):

@@ -85,6 +85,7 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.ModelGone: Shape(503, "server_error", "model_gone"),
     errors.ShuttingDown: Shape(503, "server_error", "shutting_down"),
     errors.InvalidRequest: Shape(400, "invalid_request_error", "invalid_request"),
+    errors.RequestCancelled: Shape(499, "invalid_request_error", "cancelled"),
     errors.RequestTooLarge: Shape(413, "invalid_request_error", "request_too_large"),
     errors.RequestTooSlow: Shape(408, "invalid_request_error", "request_timeout"),
     errors.Unauthenticated: Shape(401, "authentication_error", "invalid_api_key"),
