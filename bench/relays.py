@@ -17,6 +17,7 @@ from aiohttp import web
 
 from paddock.access.hosts import HostRules
 from paddock.access.keys import KeyRing
+from paddock.engine.address import Address
 from paddock.engine.pool import ConnectionPool
 from paddock.gateway.door import Door, sent_body
 from paddock.gateway.gate import Gate
@@ -28,7 +29,7 @@ JSON = ((b"Content-Type", b"application/json"),)
 
 
 def ours(port: int) -> Endpoint:
-    pool = ConnectionPool("127.0.0.1", port, "k")
+    pool = ConnectionPool(Address("127.0.0.1", port), "k")
 
     async def handler(call: Call) -> web.StreamResponse:
         body = await sent_body(call.request, 1 << 20)
