@@ -1,8 +1,21 @@
-"""The configuration in force now, which a reload replaces as a whole."""
+"""The configuration in force now, which a reload replaces as a whole, and how it came about."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
 from paddock.config.schema import Config
+from paddock.errors import ConfigProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A changed configuration that could not be taken in."""
+
+    problems: tuple[ConfigProblem, ...]
+    at: datetime
 
 
 class Current:
@@ -11,5 +24,23 @@ class Current:
     A part that has made something of the configuration makes it anew on `ConfigChanged`.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, files: tuple[Path, ...] = ()) -> None:
         self.config = config
+        self.files = files
+        """What it was read from."""
+        self.loaded_at = datetime.now(UTC)
+        self.refusal: Refusal | None = None
+        """The last change, when it was refused."""
+        self.needs_restart: tuple[str, ...] = ()
+        """Keys whose new values count after a restart."""
+
+    def replace(
+        self, config: Config, files: tuple[Path, ...], needs_restart: tuple[str, ...]
+    ) -> None:
+        """From now on this is in force."""
+        self.config, self.files, self.needs_restart = config, files, needs_restart
+        self.loaded_at, self.refusal = datetime.now(UTC), None
+
+    def refuse(self, problems: tuple[ConfigProblem, ...]) -> None:
+        """What is in force stays, for the change has these problems."""
+        self.refusal = Refusal(problems, datetime.now(UTC))
