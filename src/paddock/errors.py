@@ -9,7 +9,9 @@
     │  ├─ EngineMissing           no engine can run this model on this machine
     │  ├─ ArgumentRefused         an engine does not know a flag it was given
     │  ├─ InstanceFailed          a child could not start, or died; classified
+    │  ├─ PeerLoop                a request came back here by way of a peer
     │  └─ UpstreamLost            a child's connection ended before its answer did
+    │     └─ PeerLost             a peer cannot be reached, or was lost
     ├─ SchedulerError
     │  ├─ QueueFull               too many requests wait already
     │  ├─ WaitExpired             waited as long as the owner allows
@@ -17,6 +19,8 @@
     │  └─ ShuttingDown            the daemon takes no new work
     ├─ RequestError               the client's request cannot be served as it is
     │  ├─ InvalidRequest          a field is wrong; names it
+    │  ├─ UnknownProfile          no profile has this name
+    │  ├─ NotReady                a request that may not start a model met one that is not ready
     │  ├─ RequestCancelled        somebody ended it by its id
     │  ├─ RequestTooLarge         a limit on size was passed
     │  └─ RequestTooSlow          the body did not arrive in time
@@ -163,6 +167,14 @@ class UpstreamLost(EngineError):
         self.started = started
 
 
+class PeerLoop(EngineError):
+    """A request came back here by way of a peer: two servers point at each other."""
+
+
+class PeerLost(UpstreamLost):
+    """A peer cannot be reached, or its connection ended before its answer did."""
+
+
 # --- scheduler -----------------------------------------------------------------------------------
 
 
@@ -207,6 +219,14 @@ class InvalidRequest(RequestError):
 
 class RequestCancelled(RequestError):
     """Somebody ended the request by its id, while its client was still there."""
+
+
+class UnknownProfile(RequestError):
+    """No profile has this name."""
+
+
+class NotReady(RequestError):
+    """The request is of a kind that starts no model, and the model is not ready."""
 
 
 class RequestTooLarge(RequestError):

@@ -67,13 +67,22 @@ class ConfigRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileChanged:
+    """Another profile is on; None: none is."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventsLost:
     """A subscriber was too slow: `count` events before the next one were dropped."""
 
     count: int
 
 
-Event = CatalogChanged | InstanceChanged | ConfigChanged | ConfigRefused | EventsLost
+Event = (
+    CatalogChanged | InstanceChanged | ConfigChanged | ConfigRefused | ProfileChanged | EventsLost
+)
 Listener = Callable[[Event], None]
 
 
