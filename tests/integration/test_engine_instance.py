@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -88,7 +89,7 @@ async def test_two_instances_share_neither_key_nor_port(engineering):
     instances = [launcher.new(engineering.model(name)) for name in ("a", "b")]
     await asyncio.gather(*(instance.start() for instance in instances))
     keys = {(await state_of(instance))["env"]["LLAMA_API_KEY"] for instance in instances}
-    assert len(keys) == len({instance.pool.port for instance in instances}) == 2
+    assert len(keys) == len({instance.pool.address.port for instance in instances}) == 2
     assert len({instance.id for instance in instances}) == 2
 
 
@@ -249,27 +250,45 @@ while True:
 """Answers 200 to everything, as another program on the port would."""
 
 
+@contextmanager
+def strange_program(port):
+    program = [sys.executable, "-c", STRANGER, str(port)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
 @pytest.fixture
 def stranger():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    program = [sys.executable, "-c", STRANGER, str(port)]
-    with subprocess.Popen(program, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with strange_program(port):
         yield port
-        process.kill()
 
 
-async def test_a_stranger_on_the_port_is_never_trusted(engineering, stranger):
+async def test_a_stranger_on_the_port_of_a_child_is_never_trusted(engineering):
+    launcher = await engineering.launcher()
+    instance = launcher.new(engineering.model(cmd="/bin/sleep 300 ${PORT}"))
+    starting = asyncio.create_task(instance.start())
+    await until(lambda: instance.argv)
+    port = instance.argv[-1]
+    with strange_program(port):
+        await until(lambda: instance.argv[-1] != port)
+    await instance.stop()
+    with pytest.raises(InstanceFailed):
+        await starting
+
+
+async def test_a_fixed_port_may_be_managed_by_others(engineering, stranger):
     launcher = await engineering.launcher()
     model = engineering.model(cmd="/bin/sleep 300", proxy=f"http://127.0.0.1:{stranger}")
     instance = launcher.new(model)
-    failure = await failure_of(instance)
-    assert failure.kind is FailureKind.PORT_TAKEN
-    assert str(stranger) in failure.message
-    assert not psutil.pid_exists(instance.pid)
+    await instance.start()
+    assert str(stranger) in instance.address
+    assert (await instance.pool.fetch("GET", "/", timeout=PATIENCE)).body == b"{}"
 
 
 async def test_a_child_that_takes_any_key_is_never_trusted(engineering):
@@ -319,7 +338,7 @@ async def test_a_command_of_the_owner_runs(engineering):
     await instance.start()
     assert (instance.engine, instance.slots) == ("command", 4)
     state = await state_of(instance)
-    assert state["env"]["MINE"] == str(instance.pool.port)
+    assert state["env"]["MINE"] == str(instance.pool.address.port)
     assert "m" in state["argv"]
     await instance.stop()
     assert instance.exited.result() is None

@@ -81,8 +81,11 @@ class Home(Protocol):
 class Connection(asyncio.Protocol):
     """One connection to a child. Carries one request at a time."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, patience: float = 0) -> None:
+        """`patience`: seconds from a request to the head of its answer; 0: no limit."""
         self._home = home
+        self._patience = patience
+        self._waiting: asyncio.TimerHandle | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
@@ -94,7 +97,8 @@ class Connection(asyncio.Protocol):
         self._may_upgrade = False
         self._tunnel = False
         self.answered = False
-        """Bytes of the current answer have arrived."""
+        """Bytes of the current answer have arrived, or were waited for in vain: asking again on
+        another connection would be asking twice."""
         self.requests = 0
         self.idle_since = 0.0
         self.on_pressure: Callable[[bool], None] | None = None
@@ -121,6 +125,9 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
+        if self._patience:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.call_later(self._patience, self._lose_patience)
 
     def send_more(self, data: bytes) -> None:
         """Send bytes of a tunnel (a WebSocket's, after its handshake)."""
@@ -140,6 +147,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close now; the sink hears nothing more. Idempotent."""
         self._sink = None
+        self._stop_waiting()
         if self._transport is not None:
             self._transport.abort()
 
@@ -186,6 +194,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._stop_waiting()
         self._home.forget(self)
         sink, self._sink = self._sink, None
         if sink is None:
@@ -210,6 +219,15 @@ class Connection(asyncio.Protocol):
             self._fail("the engine's answer is not HTTP")
         if self._in_head:
             self._check_head(self._head_bytes)
+
+    def _lose_patience(self) -> None:
+        self.answered = True
+        self._fail(f"no answer began within {self._patience:g} s (timeouts.responseHeader)")
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
     def _check_head(self, size: int) -> None:
         if size > HEAD_BYTES:
@@ -247,6 +265,8 @@ class Connection(asyncio.Protocol):
             self._fail("the engine switched to another protocol, which nobody asked for")
             return
         self._in_head = False
+        if self._waiting is not None:
+            self._stop_waiting()
         if self._head_bytes > HEAD_BYTES:  # what came with it may be body: count exactly
             self._check_head(sum(len(name) + len(value) + 4 for name, value in self._headers))
         head = ResponseHead.of(status, self._reason, tuple(self._headers))

@@ -6,17 +6,15 @@ import ctypes
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from paddock.config.current import Current
 from paddock.config.schema import EngineEntry
-from paddock.engine.arguments import command_line
 from paddock.engine.embedded_flags import SETTINGS
-from paddock.engine.engine import Launch
-from paddock.engine.environment import child_environment, named_values
 from paddock.engine.flags import Flag, FlagTable
+from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.errors import EngineMissing
-from paddock.library.model import Model
 
 OPENMP = "libgomp.so.1"
 """The one system library that the wheel needs and a small Linux may not have."""
@@ -40,45 +38,23 @@ def check_parts() -> None:
         ) from None
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(LlamaCppEngine):
     """Runs models with `python -m paddock.engine.embedded`."""
 
     def __init__(self, name: str, entry: EngineEntry, current: Current, state_dir: Path) -> None:
-        self._name = name
-        self._entry = entry
-        self._current = current
-        self._config_home = state_dir / "child-config"
-        self._flags = FlagTable("the embedded engine", _flags())
+        super().__init__(name, entry, current, state_dir)
+        self._table = FlagTable("the embedded engine", _flags())
 
-    @property
-    def name(self) -> str:
-        """As the owner writes it in `engines:`."""
-        return self._name
-
-    async def launch(self, model: Model, *, port: int, key: str) -> Launch:
-        """See `Engine.launch`."""
+    async def _program(self) -> tuple[str, ...]:
         check_parts()
-        line = command_line(model, self._current.config, self._flags, self._entry.args, port=port)
-        env = child_environment(
-            os.environ,
-            self._config_home,
-            # The child finds what we found, however we were started.
-            {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            self._entry.env,
-            named_values(model.settings.env),
-            {"LLAMA_API_KEY": key},
-        )
-        return Launch(
-            argv=(sys.executable, "-P", "-m", "paddock.engine.embedded", *line.words),
-            env=env,
-            host="127.0.0.1",
-            port=port,
-            key=key,
-            check_path="/health",
-            slots=line.slots,
-            proves_key=True,
-            holds_stdin=True,
-        )
+        return (sys.executable, "-P", "-m", "paddock.engine.embedded")
+
+    async def _flags(self) -> FlagTable:
+        return self._table
+
+    def _own_env(self) -> Mapping[str, str]:
+        # The child finds what we found, however we were started.
+        return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _flags() -> list[Flag]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from paddock.config.model_entry import Timeouts
+from paddock.engine.address import Address
 from paddock.library.model import Model
 
 
@@ -19,16 +21,19 @@ class Launch:
     argv: tuple[str, ...]
     env: dict[str, str]
     """The child's whole environment."""
-    host: str
-    port: int
+    address: Address
     key: str
-    """Sent with every request as `Authorization: Bearer`. Never in argv."""
+    """Sent with every request as `Authorization: Bearer`; empty: nothing is sent."""
     check_path: str
     """GET until 200; empty: ready as soon as it runs."""
     slots: int
     """Requests it can work on at once: the leases the scheduler may give."""
     proves_key: bool
     """The child must refuse a wrong key and accept ours before it is trusted with a request."""
+    timeouts: Timeouts
+    """Limits of the connections to it."""
+    owns_port: bool = True
+    """The child, or what it started, must be what listens there: the port was handed to it."""
     holds_stdin: bool = False
     """The child ends when its stdin does: a second rope for the case that we are killed."""
     again_after: float = 0.0

@@ -98,7 +98,7 @@ class Instance:
     @property
     def address(self) -> str:
         """Where the child listens, as a URL; empty before it is known."""
-        return f"http://{self._launch.host}:{self._launch.port}" if self._launch else ""
+        return str(self._launch.address) if self._launch else ""
 
     # --- starting
 
@@ -140,7 +140,7 @@ class Instance:
             self._site.ports.give_back(self._port)
             self._port = self._site.ports.take()
             error = await self._try(self._port)
-            fixed = self._launch is not None and self._launch.port != self._port
+            fixed = self._launch is not None and self._launch.address.port != self._port
             if error is None or error.kind is not FailureKind.PORT_TAKEN or fixed:
                 break
             log.info("%s: another program took port %d; trying another", self.id, self._port)
@@ -159,7 +159,7 @@ class Instance:
             hint = "check the engine's path and its permissions"
             return self._failed(FailureKind.NOT_EXECUTABLE, f"cannot start: {problem}", hint)
         self.pid = process.pid
-        pool = ConnectionPool(launch.host, launch.port, launch.key)
+        pool = ConnectionPool(launch.address, launch.key, launch.timeouts)
         try:
             error = await self._until_trusted(process, pool, launch)
         except BaseException:
@@ -174,7 +174,7 @@ class Instance:
 
     async def _spawn(self, launch: Launch) -> Process:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.output.add([f"--- {now} {self.engine} starts {self.id} on port {launch.port} ---"])
+        self.output.add([f"--- {now} {self.engine} starts {self.id} at {launch.address} ---"])
         self._limit.progressed()
         ear = Ear(self.output, self._heard)
         process = await self._site.children.spawn(
@@ -211,7 +211,7 @@ class Instance:
             if verdict is Verdict.STRANGER:
                 return self._failed(
                     FailureKind.PORT_TAKEN,
-                    f"another program answers on port {launch.port}",
+                    f"another program answers at {launch.address}",
                     "see which program uses the port",
                 )
         return self._failed(

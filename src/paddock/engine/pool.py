@@ -1,18 +1,25 @@
-"""The connections to one child: kept while they may be used again, all closed at its end."""
+"""The connections to one address: kept while they may be used again, all closed at its end."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from dataclasses import dataclass
 from functools import lru_cache
 
+from paddock.config.model_entry import Timeouts
+from paddock.engine.address import Address
 from paddock.engine.connection import Connection, Headers, ResponseHead
+from paddock.engine.trust import system_trust
 from paddock.errors import UpstreamLost
 
 KEEP_IDLE_SECONDS = 4.0
-"""llama-server closes a connection that idled for 5 s; ours leaves the pool before that."""
+"""llama-server closes a connection that idled for 5 s; on this machine ours leaves the pool before
+that, for a new one costs next to nothing."""
 
-CONNECT_SECONDS = 5.0
+NO_LIMIT_SECONDS = 86400.0
+"""For a handshake without a limit: asyncio knows no such thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +72,48 @@ class Gather:
 def _lines(method: str, target: str, headers: Headers) -> tuple[bytes, bytes]:
     """The begin of the request line, and the header lines; a few of them make most requests."""
     line = f"{method} {target}".encode("ascii")
-    told = b"".join([b"%b: %b\r\n" % header for header in headers])
-    ends = len(headers)
-    strays = b"\r" in line or b"\n" in line or " " in target
-    if strays or told.count(b"\r") != ends or told.count(b"\n") != ends:
+    if b"\r" in line or b"\n" in line or " " in target:
         raise ValueError("a request head must stay on its lines")
-    return line, told
+    return line, _header_lines(headers)
 
 
-def _own_lines(address: str, key: str) -> bytes:
-    """What the head of every request to one child has in common."""
-    return f" HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n".encode("ascii")
+def _header_lines(headers: Headers) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if not lines.count(b"\r") == lines.count(b"\n") == len(headers):
+        raise ValueError("a request head must stay on its lines")
+    return lines
+
+
+def _own_lines(address: Address, key: str, headers: Headers) -> bytes:
+    """What the head of every request to one address has in common."""
+    own = ((b"Host", address.authority.encode()), *headers)
+    if key:
+        own = (*own, (b"Authorization", b"Bearer %b" % key.encode()))
+    return b" HTTP/1.1\r\n" + _header_lines(own)
 
 
 class ConnectionPool:
-    """The connections to one child. Loop thread only."""
+    """The connections to one address. Loop thread only."""
 
-    def __init__(self, host: str, port: int, key: str) -> None:
-        self.host = host
-        self.port = port
-        self._address = f"{host}:{port}"
-        self._own_lines = _own_lines(self._address, key)
+    def __init__(
+        self,
+        address: Address,
+        key: str = "",
+        timeouts: Timeouts | None = None,
+        *,
+        headers: Headers = (),
+    ) -> None:
+        """`key` is sent as `Authorization: Bearer`, and nothing is when it is empty; `headers` go
+        with every request too. Raises ValueError when one would not stay on its line.
+        """
+        self.address = address
+        self._timeouts = timeouts or Timeouts()
+        self._headers = headers
+        self._own_lines = _own_lines(address, key, headers)
+        self._keep_idle = _keep_idle(address, self._timeouts)
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
     def head(
@@ -99,17 +125,20 @@ class ConnectionPool:
         length: int = 0,
         key: str | None = None,
     ) -> bytes:
-        """The head of a request to this child. `target` is path and query, already encoded.
+        """The head of a request. `target` is path and query, already encoded.
 
+        `key` takes the place of the pool's.
         Raises ValueError when the target or a header would not stay on its line.
         """
-        own = self._own_lines if key is None else _own_lines(self._address, key)
-        line, told = _lines(method, target, headers)
+        own = self._own_lines
+        if key is not None:
+            own = _own_lines(self.address, key, self._headers)
+        line, told = _lines(method, self.address.base_path + target, headers)
         return b"%b%bContent-Length: %d\r\n%b\r\n" % (line, own, length, told)
 
     def take(self) -> Connection | None:
         """An idle connection, or None: then `connect()`. Give back by ending the answer."""
-        oldest = asyncio.get_running_loop().time() - KEEP_IDLE_SECONDS
+        oldest = asyncio.get_running_loop().time() - self._keep_idle
         while self._idle:
             connection = self._idle.pop()
             if connection.idle_since >= oldest and connection.reusable:
@@ -118,18 +147,64 @@ class ConnectionPool:
         return None
 
     async def connect(self) -> Connection:
-        """A new connection. Raises UpstreamLost when the child does not take it in time."""
-        if self._closed:
-            raise UpstreamLost("the engine is stopping")
-        loop = asyncio.get_running_loop()
-        connection = Connection(self)
+        """A new connection. Raises UpstreamLost when none is there in time."""
+        self._check_open()
+        connection = Connection(self, patience=self._timeouts.response_header)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await loop.create_connection(lambda: connection, self.host, self.port)
-        except (OSError, TimeoutError) as error:
-            raise UpstreamLost(f"the engine does not take connections: {error}") from error
+            await self._reach(connection)
+            self._check_open()
+        except BaseException:
+            connection.abort()
+            raise
         self._all.add(connection)
         return connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UpstreamLost("the engine is stopping")
+
+    async def _reach(self, connection: Connection) -> None:
+        host, port, loop = self.address.host, self.address.port, asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeouts.connect or None):
+                transport, _ = await loop.create_connection(lambda: connection, host, port)
+        except TimeoutError:
+            seconds = f"{self._timeouts.connect:g} s (timeouts.connect)"
+            raise self._unreachable(f"no answer within {seconds}") from None
+        except OSError as error:
+            raise self._unreachable(str(error)) from error
+        if not self.address.is_local:
+            _keep_alive(transport, round(self._timeouts.keepalive))
+        if self.address.tls:
+            await self._agree_on_encryption(connection, transport)
+
+    async def _agree_on_encryption(
+        self, connection: Connection, transport: asyncio.Transport
+    ) -> None:
+        limit = self._timeouts.tls_handshake or NO_LIMIT_SECONDS
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                transport,
+                connection,
+                await system_trust(),
+                server_hostname=self.address.host,
+                ssl_handshake_timeout=limit,
+            )
+        except ssl.SSLCertVerificationError as error:
+            problem = f"its certificate is not trusted: {error.verify_message}"
+            raise self._unreachable(problem, "give its authority in SSL_CERT_FILE") from error
+        except ssl.SSLError as error:
+            problem = f"TLS failed: {error.reason or error}"
+            raise self._unreachable(problem, "is it https that it speaks?") from error
+        except OSError as error:
+            problem = f"TLS did not come about within {limit:g} s, or was broken off: {error}"
+            raise self._unreachable(problem, "is it https that it speaks?") from error
+        if secure is None:
+            raise self._unreachable("it closed the connection")
+        connection.connection_made(secure)
+
+    def _unreachable(self, problem: str, hint: str = "") -> UpstreamLost:
+        return UpstreamLost(f"{self.address} does not take connections: {problem}", hint=hint)
 
     async def fetch(
         self,
@@ -163,8 +238,11 @@ class ConnectionPool:
         if self._closed:
             connection.abort()
             return
-        connection.idle_since = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
         self._idle.append(connection)
+        if self._sweep is None:
+            self._sweep = loop.call_later(self._keep_idle, self._drop_idle)
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone. Called by the connection itself."""
@@ -172,9 +250,38 @@ class ConnectionPool:
         if connection in self._idle:
             self._idle.remove(connection)
 
+    def _drop_idle(self) -> None:
+        """Close what nobody has used for long; look again while there is something to close."""
+        self._sweep = None
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self._keep_idle
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle.pop(0).abort()
+        if self._idle:
+            self._sweep = loop.call_at(self._idle[0].idle_since + self._keep_idle, self._drop_idle)
+
     def close(self) -> None:
         """Close every connection at once; running answers are lost. Idempotent."""
         self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
         self._idle.clear()
         for connection in tuple(self._all):
             connection.cut()
+
+
+def _keep_idle(address: Address, timeouts: Timeouts) -> float:
+    """Seconds for which an idle connection is kept."""
+    asked = timeouts.idle_conn or NO_LIMIT_SECONDS
+    return min(asked, KEEP_IDLE_SECONDS) if address.is_local else asked
+
+
+def _keep_alive(transport: asyncio.Transport, seconds: int) -> None:
+    """Let the kernel notice a silent peer that is gone. `seconds` between probes; 0: do not."""
+    if not seconds:
+        return
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):  # macOS has the second
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)

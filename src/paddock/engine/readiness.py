@@ -58,8 +58,10 @@ class Verdict(Enum):
 
 async def identify(pool: ConnectionPool, launch: Launch, pid: int) -> Verdict:
     """Whether our child answers on its port, or a program that was faster to take it."""
-    if await asyncio.to_thread(owner, launch.port, pid) is PortOwner.STRANGER:
-        return Verdict.STRANGER
+    if launch.owns_port:
+        holder = await asyncio.to_thread(owner, launch.address.port, pid)
+        if holder is PortOwner.STRANGER:
+            return Verdict.STRANGER
     if not launch.proves_key:
         return Verdict.OURS
     refused = await _status(pool, PROOF_PATH, key=secrets.token_urlsafe(24))

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.fakes.scripted import Upstream, reply, says
 
+from paddock.engine.address import Address
 from paddock.engine.connection import REQUESTS_PER_CONNECTION
 from paddock.engine.pool import ConnectionPool
 from paddock.errors import UpstreamLost
@@ -25,7 +26,7 @@ async def upstream() -> AsyncIterator[Upstream]:
 @pytest_asyncio.fixture
 async def pool(upstream: Upstream) -> AsyncIterator[ConnectionPool]:
     """Its connections."""
-    pool = ConnectionPool("127.0.0.1", upstream.port, "child-key")
+    pool = ConnectionPool(Address("127.0.0.1", upstream.port), "child-key")
     yield pool
     pool.close()
 
@@ -34,7 +35,7 @@ async def pool(upstream: Upstream) -> AsyncIterator[ConnectionPool]:
 
 
 def test_a_head_holds_the_childs_key_and_the_clients_headers() -> None:
-    pool = ConnectionPool("127.0.0.1", 81, "child-key")
+    pool = ConnectionPool(Address("127.0.0.1", 81), "child-key")
 
     head = pool.head("POST", "/x?y=1", ((b"Accept", b"*/*"),), length=5)
 
@@ -50,7 +51,7 @@ def test_a_head_holds_the_childs_key_and_the_clients_headers() -> None:
 )
 def test_a_target_cannot_leave_its_line(target: str) -> None:
     with pytest.raises(ValueError, match=r"line|ascii"):
-        ConnectionPool("127.0.0.1", 81, "k").head("GET", target)
+        ConnectionPool(Address("127.0.0.1", 81), "k").head("GET", target)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_target_cannot_leave_its_line(target: str) -> None:
 )
 def test_a_header_cannot_leave_its_line(header: tuple[bytes, bytes]) -> None:
     with pytest.raises(ValueError, match="line"):
-        ConnectionPool("127.0.0.1", 81, "k").head("GET", "/", (header,))
+        ConnectionPool(Address("127.0.0.1", 81), "k").head("GET", "/", (header,))
 
 
 # --- fetching -------------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ async def test_cancelling_a_fetch_closes_its_connection(
 async def test_who_does_not_listen_is_lost() -> None:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
-        pool = ConnectionPool("127.0.0.1", unheard.getsockname()[1], "k")
+        pool = ConnectionPool(Address("127.0.0.1", unheard.getsockname()[1]), "k")
 
         with pytest.raises(UpstreamLost, match="does not take connections"):
             await pool.fetch("GET", "/", timeout=5)

@@ -1,0 +1,74 @@
+"""What the engines on llama.cpp share: llama-server's flags and routes, and its way with a key."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from paddock.config.current import Current
+from paddock.config.schema import EngineEntry
+from paddock.engine.address import Address
+from paddock.engine.arguments import command_line
+from paddock.engine.engine import Launch
+from paddock.engine.environment import child_environment, named_values
+from paddock.engine.flags import FlagTable
+from paddock.library.model import Model
+
+
+class LlamaCppEngine(ABC):
+    """An engine whose program takes the flags of llama-server and answers as it does."""
+
+    again_after: ClassVar = 0.0
+    """See `Launch`."""
+
+    def __init__(self, name: str, entry: EngineEntry, current: Current, state_dir: Path) -> None:
+        self._name = name
+        self._entry = entry
+        self._current = current
+        self._config_home = state_dir / "child-config"
+
+    @property
+    def name(self) -> str:
+        """As the owner writes it in `engines:`."""
+        return self._name
+
+    async def launch(self, model: Model, *, port: int, key: str) -> Launch:
+        """See `Engine.launch`."""
+        program = await self._program()
+        flags, config = await self._flags(), self._current.config
+        line = command_line(model, config, flags, self._entry.args, port=port)
+        env = child_environment(
+            os.environ,
+            self._config_home,
+            self._entry.env,
+            named_values(model.settings.env),
+            self._own_env(),
+            {"LLAMA_API_KEY": key},
+        )
+        return Launch(
+            argv=(*program, *line.words),
+            env=env,
+            address=Address("127.0.0.1", port),
+            key=key,
+            check_path="/health",
+            slots=line.slots,
+            proves_key=True,
+            timeouts=model.settings.timeouts,
+            holds_stdin=True,
+            again_after=self.again_after,
+        )
+
+    @abstractmethod
+    async def _program(self) -> tuple[str, ...]:
+        """The words before the flags. Raises EngineMissing."""
+
+    @abstractmethod
+    async def _flags(self) -> FlagTable:
+        """The flags it knows. Raises EngineMissing."""
+
+    @abstractmethod
+    def _own_env(self) -> Mapping[str, str]:
+        """Variables that its children need."""
