@@ -4,6 +4,7 @@ What the owner wrote comes together here with what was found:
 
 - an entry with `cmd` is a model of its own, and wins over a found one of the same id;
 - an entry without changes the found model of that id, and waits while there is none;
+- the names of `setParamsByID` are aliases too;
 - an id beats an alias, and of two equal aliases the first entry's counts; the other is dropped.
 """
 
@@ -127,7 +128,7 @@ def _aliases(
         owner = ids.get(lookup_key(key))
         if owner is None:
             continue
-        for alias in entry.aliases:
+        for alias in (*entry.aliases, *entry.filters.set_params_by_id):
             holder = names.setdefault(lookup_key(alias), owner)
             if holder != owner:
                 dropped.append(DroppedAlias(alias, owner, f"it leads to {holder} already"))

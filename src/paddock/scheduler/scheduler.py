@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Generic
 
+from paddock.events import InstanceState
 from paddock.library.model import Model
 from paddock.scheduler.contract import InstanceT, Launcher
 from paddock.scheduler.core import Core
@@ -98,6 +99,17 @@ class Scheduler(Generic[InstanceT]):
     def snapshot(self) -> SchedulerView:
         """What runs, what waits and what failed, now."""
         return view(self._core.state, self._core.clock())
+
+    def occupation(self, model_id: str) -> tuple[InstanceState | None, int]:
+        """The state of the instance that gives a model's leases, None without one, and the
+        requests that have one or wait for one. Cheap: asked for single requests.
+        """
+        state = self._core.state
+        resident = state.resident(model_id)
+        waiting = len(state.queue.lines.get(model_id, ()))
+        if resident is None:
+            return None, waiting
+        return resident.state, len(resident.leases) + waiting
 
     async def aclose(self, drain: float) -> None:
         """Take no new work, give running requests `drain` seconds, stop everything.

@@ -107,3 +107,11 @@ def test_a_snapshot_cannot_be_changed():
     made = catalog(model("a"))
     with pytest.raises(TypeError):
         made.models["b"] = model("b")
+
+
+def test_the_names_of_params_by_id_are_aliases():
+    by_id = {"setParamsByID": {"a:high": {"x": 1}, "a": {"x": 2}}}
+    made = catalog(model("a"), a={"aliases": ["b"], "filters": by_id})
+
+    assert made.resolve("a:high").id == "a"
+    assert made.models["a"].aliases == ("b", "a:high")

@@ -15,6 +15,7 @@ from paddock.errors import (
     ShuttingDown,
     WaitExpired,
 )
+from paddock.events import InstanceState
 
 
 async def serve(bench, name, seconds, client="", served=None):
@@ -844,6 +845,22 @@ def test_the_snapshot_says_why_each_request_waits(play):
             ("a", "k1", 2, 1, "all 2 slots are in use"),
             ("b", "k2", 2, 1, "waits for room: a serves 2 requests"),
         ]
+        for lease in leases:
+            lease.release()
+
+    play(test)
+
+
+def test_the_occupation_of_a_model_counts_who_runs_and_who_waits(play):
+    async def test(bench):
+        occupation = bench.scheduler.occupation
+        assert occupation("a") == (None, 0)
+        leases = [await bench.ask("a"), await bench.ask("a")]
+        bench.ask("a")
+        bench.ask("b")
+        await bench.after(1)
+        assert occupation("a") == (InstanceState.READY, 3)
+        assert occupation("b") == (None, 1)
         for lease in leases:
             lease.release()
 
