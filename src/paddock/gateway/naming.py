@@ -1,0 +1,154 @@
+"""From the name that a client asks for to what answers it. The only place that knows the order:
+
+1. the active profile may lead the name elsewhere, or switch it off;
+2. a selector leads to one of its targets, which is no selector;
+3. a model here: its id, else an alias;
+4. a peer's model: `peer/model`, else `model` where just one peer has it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from paddock.config.current import Current
+from paddock.config.model_entry import Filters
+from paddock.config.routing import Selector
+from paddock.engine.instance import Instance
+from paddock.errors import UnknownModel
+from paddock.events import ConfigChanged, Event, EventBus, InstanceState
+from paddock.gateway.peers import PeerModel, Peers
+from paddock.gateway.profiles import Profiles
+from paddock.gateway.selectors import Candidate, Warmth, choose
+from paddock.library.library import Library
+from paddock.library.model import Model
+from paddock.library.naming import lookup_key, nearest
+from paddock.scheduler.scheduler import Scheduler
+
+WARMTHS = {InstanceState.READY: Warmth.READY, InstanceState.STARTING: Warmth.STARTING}
+
+
+class Target(NamedTuple):
+    """What answers a request."""
+
+    model: Model | PeerModel
+    name: str
+    """The name that led to it, after profile and selector."""
+    told: str = ""
+    """The name to put into the request; empty: what the client wrote stays."""
+    selector: str = ""
+    """The selector that chose it."""
+
+    @property
+    def filters(self) -> Filters:
+        """What the owner changes in requests for it."""
+        model = self.model
+        return model.filters if isinstance(model, PeerModel) else model.settings.filters
+
+
+class Names:
+    """Knows what every name leads to now."""
+
+    def __init__(
+        self,
+        current: Current,
+        bus: EventBus,
+        library: Library,
+        scheduler: Scheduler[Instance],
+        profiles: Profiles,
+        peers: Peers,
+    ) -> None:
+        self._current = current
+        self._library = library
+        self._scheduler = scheduler
+        self._profiles = profiles
+        self._peers = peers
+        self._selectors: dict[str, str] = {}
+        self._turns: Counter[str] = Counter()
+        self._take_over()
+        bus.listen(self._hear)
+
+    def resolve(self, asked: str) -> Target:
+        """What answers a request for `asked` now. Raises UnknownModel with the nearest names."""
+        name = self._profiles.pinned(asked)
+        selector = self._selectors.get(lookup_key(name), "") if self._selectors else ""
+        if selector:
+            name = self._chosen(selector)
+        model = self._find(name)
+        if model is None:
+            raise self._unknown(asked, name)
+        return Target(model, name, _told(model, asked, name), selector)
+
+    def find_here(self, asked: str) -> Model | None:
+        """The model of this daemon that `asked` leads to without selectors, or None."""
+        return self._library.catalog.find(self._profiles.pinned(asked))
+
+    def unknown(self, asked: str) -> UnknownModel:
+        """The error for a name that leads nowhere, with the nearest ones that lead somewhere."""
+        return self._unknown(asked, self._profiles.pinned(asked))
+
+    def selectors(self) -> Iterator[tuple[str, Selector, list[Candidate]]]:
+        """All selectors, with what their targets are doing."""
+        for name, selector in self._current.config.selectors.items():
+            yield name, selector, self._candidates(selector)
+
+    def _find(self, name: str) -> Model | PeerModel | None:
+        return self._library.catalog.find(name) or self._peers.find(name)
+
+    def _chosen(self, name: str) -> str:
+        """The target that a selector leads to now."""
+        selector = self._current.config.selectors[name]
+        candidates = self._candidates(selector)
+        if not candidates:
+            return selector.targets[0]
+        self._turns[name] += 1
+        return choose(selector, candidates, self._turns[name] - 1).name
+
+    def _candidates(self, selector: Selector) -> list[Candidate]:
+        """The targets that there are, and what they are doing."""
+        found = ((name, self._find(name)) for name in selector.targets)
+        return [self._candidate(name, model) for name, model in found if model is not None]
+
+    def _candidate(self, name: str, model: Model | PeerModel) -> Candidate:
+        if isinstance(model, PeerModel):
+            return _peer_candidate(name, model)
+        state, requests = self._scheduler.occupation(model.id)
+        warmth = WARMTHS.get(state, Warmth.COLD) if state else Warmth.COLD
+        return Candidate(name, warmth, requests)
+
+    def _unknown(self, asked: str, name: str) -> UnknownModel:
+        if not name:
+            return UnknownModel(asked)
+        return UnknownModel(name, nearest(name, self._offered()))
+
+    def _offered(self) -> Iterator[str]:
+        """Every name that leads somewhere."""
+        for model in self._library.catalog.models.values():
+            yield model.id
+            yield from model.aliases
+        yield from self._current.config.selectors
+        yield from (model.name for model in self._peers.models())
+        yield from (pin for pin, target in self._profiles.pins.items() if target)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, ConfigChanged):
+            self._take_over()
+
+    def _take_over(self) -> None:
+        self._selectors = {lookup_key(name): name for name in self._current.config.selectors}
+        self._turns.clear()
+
+
+def _told(model: Model | PeerModel, asked: str, name: str) -> str:
+    if isinstance(model, PeerModel):
+        return model.id
+    return model.settings.use_model_name or (name if name != asked else "")
+
+
+def _peer_candidate(name: str, model: PeerModel) -> Candidate:
+    """A peer is always there; it counts as active while it works for us."""
+    requests = model.peer.in_flight[model.id]
+    if model.peer.reachable is False:
+        return Candidate(name, Warmth.AWAY, requests)
+    return Candidate(name, Warmth.READY if requests else Warmth.COLD, requests)
