@@ -195,13 +195,14 @@ class Crowd:
         """Send a request with these switches for the fake engine."""
         asked = DIALECTS[dialect]
         body = {**asked.body(f"fake {switches}"), "model": model, "stream": stream, **fields}
-        return self._came(Caller(self._house.url, asked.path, body, receive_buffer=receive_buffer))
+        return self.came(Caller(self._house.url, asked.path, body, receive_buffer=receive_buffer))
 
     def get(self, path: str) -> Caller:
         """Send a GET."""
-        return self._came(Caller(self._house.url, path, None))
+        return self.came(Caller(self._house.url, path, None))
 
-    def _came(self, caller: Caller) -> Caller:
+    def came(self, caller: Caller) -> Caller:
+        """Take in one who is here already."""
         self._callers.append(caller)
         return caller
 

@@ -33,7 +33,7 @@ def command(host: str | None, as_json: bool) -> None:
 
 
 _INSTANCE = ("MODEL", "STATE", "ENGINE", ">BUSY", ">IDLE", ">UNLOADS IN", ">SIZE", ">PID")
-_WAITING = ("WAITING FOR", "CLIENT", ">SINCE", "WHY")
+_WAITING = ("WAITING FOR", "CLIENT", ">POSITION", ">PRIORITY", ">SINCE", "WHY")
 _FAILURE = ("FAILED", "KIND", ">NEXT TRY IN", "WHY")
 
 
@@ -57,7 +57,14 @@ def _state(one: dict[str, Any]) -> str:
 
 
 def _waiting(one: dict[str, Any]) -> list[str]:
-    return [one["model"], one["client"], _seconds(one["waited"]), one["reason"]]
+    return [
+        one["model"],
+        one["client"],
+        str(one["position"]),
+        str(one.get("priority", 0)),
+        _seconds(one["waited"]),
+        one["reason"],
+    ]
 
 
 def _failure(one: dict[str, Any]) -> list[str]:

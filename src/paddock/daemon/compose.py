@@ -30,6 +30,7 @@ from paddock.gateway.lifecycle import Lifecycle
 from paddock.gateway.listing import Listing
 from paddock.gateway.log_endpoints import LogEndpoints
 from paddock.gateway.openai import ModelEndpoints
+from paddock.gateway.queue_endpoint import QueueEndpoint
 from paddock.gateway.routes import RouteTable
 from paddock.gateway.upstream import UpstreamEndpoint
 from paddock.library.library import Library
@@ -84,6 +85,7 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
                 *front.routes(),
                 *ModelEndpoints(forwarder).routes(),
                 *Listing(current, library, scheduler, launcher).routes(),
+                *QueueEndpoint(scheduler, launcher).routes(),
                 *lifecycle.routes(),
                 *UpstreamEndpoint(library, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),

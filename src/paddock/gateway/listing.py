@@ -14,11 +14,12 @@ from paddock.config.model_entry import ModelEntry
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import InstanceState
+from paddock.gateway.queue_endpoint import waiting_rows
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
 from paddock.library.model import Model, Trait
 from paddock.scheduler.scheduler import Scheduler
-from paddock.scheduler.view import FailureView, InstanceView, SchedulerView, WaitingView
+from paddock.scheduler.view import FailureView, InstanceView, SchedulerView
 
 STATUS = {
     InstanceState.STARTING: "loading",
@@ -91,7 +92,7 @@ class Listing:
         return web.json_response(
             {
                 "instances": [self._instance(one) for one in view.instances],
-                "queue": [_waiting(one) for one in view.waiting],
+                "queue": waiting_rows(view.waiting),
                 "failures": [_failure(one) for one in view.failed],
             }
         )
@@ -199,16 +200,6 @@ def _library_entry(model: Model, state: str) -> dict[str, Any]:
         "modified": model.modified,
         "unlisted": model.settings.unlisted,
         "state": state,
-    }
-
-
-def _waiting(view: WaitingView) -> dict[str, Any]:
-    return {
-        "model": view.model,
-        "client": view.client,
-        "waited": view.waited,
-        "position": view.position,
-        "reason": view.reason,
     }
 
 

@@ -38,7 +38,14 @@ INSTANCES = {
         },
     ],
     "queue": [
-        {"model": "gemma", "client": "key:00ff", "waited": 2.0, "position": 1, "reason": "no room"}
+        {
+            "model": "gemma",
+            "client": "key:00ff",
+            "waited": 2.0,
+            "position": 1,
+            "priority": 3,
+            "reason": "no room",
+        }
     ],
     "failures": [
         {
@@ -78,7 +85,7 @@ def test_ps_shows_what_runs_who_waits_and_what_failed(daemon, run):
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[1] == "llama-8b ready vulkan 0/2 1m 15s 3m 45s 4.0 GiB 4711"
     assert lines[2] == "qwen starting 50% embedded 1/1 1 MiB"
-    assert lines[4] == "gemma key:00ff 2.0s no room"
+    assert lines[4] == "gemma key:00ff 1 3 2.0s no room"
     assert lines[6] == "bad out_of_memory out of memory"
 
 
