@@ -15,7 +15,7 @@ import psutil
 import pytest
 from tests.fakes.house import House
 
-from paddock.config.load import load
+from paddock.config.source import Source
 from paddock.daemon.compose import composed
 from paddock.gateway.routes import Route
 from paddock.observe.logs import LogRing
@@ -170,7 +170,8 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Route, ...]:
     config.write_text("modelsDir: models\nstateDir: state\nlisten: {openai: {port: 0}}\n")
 
     async def table() -> tuple[Route, ...]:
-        async with composed(load(config, {}, {}), LogRing()) as daemon:
+        source = Source(config, {})
+        async with composed(source.load(), source, LogRing()) as daemon:
             return daemon.routes.routes
 
     return asyncio.run(table())

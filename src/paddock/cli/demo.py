@@ -42,6 +42,7 @@ def command(**flags: Any) -> None:
     """
     with hastened_imports():
         from paddock.config.load import load
+        from paddock.config.source import Source
         from paddock.daemon.run import serve
 
     require_parts()
@@ -51,8 +52,8 @@ def command(**flags: Any) -> None:
     model = demo_model()
     said["modelsDir"] = [str(folder) for folder in (*own, model.parent)]
     said["models"] = {model.stem.lower(): {"args": f"--chat-template {shlex.quote(TEMPLATE)}"}}
-    config = load(None, os.environ, said)
-    sys.exit(serve(config))
+    source = Source(None, dict(os.environ), said)
+    sys.exit(serve(source.load(), source))
 
 
 def require_parts() -> None:

@@ -34,15 +34,16 @@ def command(file: Path | None, models_dirs: tuple[Path, ...], **flags: Any) -> N
     Options win over the environment, and that over the configuration file.
     """
     with hastened_imports():
-        from paddock.config.load import load
         from paddock.config.paths import find_config
+        from paddock.config.source import Source
 
     said = daemon_options.overrides(**flags)
     if models_dirs:
         said["modelsDir"] = [str(folder.absolute()) for folder in models_dirs]
-    config = load(file or find_config(os.environ), os.environ, said)
+    source = Source(file or find_config(os.environ), dict(os.environ), said)
+    config = source.load()
 
     with hastened_imports():
         from paddock.daemon.run import serve  # only now: a wrong config is told at once
 
-    sys.exit(serve(config))
+    sys.exit(serve(config, source))

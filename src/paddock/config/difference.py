@@ -10,6 +10,7 @@ from typing import Any, Final
 from paddock.config.document import Place, dotted
 from paddock.config.schema import Config, Door, Listen
 from paddock.config.section import Section
+from paddock.events import CatalogChanged
 
 AT_START: Final = ("stateDir", "store")
 """Keys that are read when the daemon starts. So is `listen`, but for each door's `auth`."""
@@ -31,6 +32,9 @@ class Change:
     """Dotted, as the owner writes it: `models.qwen.ttl`."""
     kind: Kind
 
+    def __str__(self) -> str:
+        return self.key if self.kind is Kind.CHANGED else f"{self.key} ({self.kind})"
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -42,6 +46,16 @@ class Difference:
     """What is different in `config`, in the schema's order."""
     needs_restart: tuple[str, ...]
     """Keys that are different in the other one and not in `config`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a reload did."""
+
+    changes: tuple[Change, ...]
+    needs_restart: tuple[str, ...]
+    models: CatalogChanged | None
+    """What it meant for models; those `replaced` start anew when they are next asked for."""
 
 
 def difference(old: Config, new: Config) -> Difference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -11,20 +12,65 @@ from typing import Any
 from paddock.config.load import load
 from paddock.config.schema import Config
 
+Look = tuple[tuple[str, tuple[int, ...] | None], ...]
+"""Path and state of each file; None: it cannot be seen. Whatever is written makes another one."""
 
-@dataclass(frozen=True, slots=True)
+_QUIET = (b"#", b"---", b"...", b"%")
+"""How lines of YAML begin that say nothing."""
+
+
+@dataclass(slots=True)
 class Source:
-    """The file, the environment and the flags that the daemon was started with."""
+    """The file, the environment and the flags that the daemon was started with.
+
+    All of its methods block: they look at files.
+    """
 
     file: Path | None
     env: Mapping[str, str] = field(repr=False)
     overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The flags, by dotted key."""
+    _read: Look = field(default=(), init=False, repr=False)
 
     def load(self) -> Config:
-        """Read it, now. Raises ConfigError. Blocks."""
+        """Read it, now. Raises ConfigError."""
+        self._read = self.look()  # before the reading: what is written meanwhile is a change
         return load(self.file, self.env, deepcopy(dict(self.overrides)))
 
     def files(self) -> tuple[Path, ...]:
-        """The files it is read from, whether or not they exist. Blocks."""
-        return (self.file,) if self.file else ()
+        """The files it is read from, whether or not they exist."""
+        return (self.file.absolute(),) if self.file else ()
+
+    def look(self) -> Look:
+        """How the files are now. Links are followed."""
+        return tuple((str(file), _state(file)) for file in self.files())
+
+    def has_changed(self) -> bool:
+        """Whether the files are no longer as they were when `load` began."""
+        return self.look() != self._read
+
+    def is_blank(self) -> bool:
+        """Whether a file is gone or says nothing, as it is for a moment while it is saved."""
+        return any(map(_is_blank, self.files()))
+
+
+def _state(file: Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(file)  # noqa: PTH116
+    except OSError:
+        return None
+    return (
+        status.st_mtime_ns,
+        status.st_ctime_ns,  # what is copied with its old time is new as well
+        status.st_size,
+        status.st_ino,
+        status.st_dev,
+    )
+
+
+def _is_blank(file: Path) -> bool:
+    try:
+        with file.open("rb") as lines:
+            return all(line.lstrip().startswith(_QUIET) for line in lines if line.strip())
+    except OSError:
+        return True

@@ -10,21 +10,23 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from paddock.access.hosts import HostRules, machine_name
-from paddock.access.keys import KeyRing
 from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.config.schema import Door as DoorConfig
+from paddock.config.source import Source
+from paddock.daemon.config_watch import ConfigWatcher
 from paddock.daemon.doors import OpenDoor, open_door
+from paddock.daemon.listeners import gate, tell_doors, tell_log, tell_scheduler
 from paddock.daemon.lock import state_lock, unusable
+from paddock.daemon.preload import Preload
+from paddock.daemon.reload import Reloader
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
-from paddock.events import CatalogChanged, Event, EventBus, Listener
+from paddock.events import EventBus
 from paddock.gateway.door import Door
 from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.forward import Forwarder
 from paddock.gateway.front import Front
-from paddock.gateway.gate import Gate
 from paddock.gateway.leasing import Leasing
 from paddock.gateway.lifecycle import Lifecycle
 from paddock.gateway.listing import Listing
@@ -44,7 +46,8 @@ from paddock.scheduler.scheduler import Scheduler
 class Daemon:
     """The running parts that the outside needs: to greet, and to stop in order."""
 
-    config: Config
+    current: Current
+    reloader: Reloader
     library: Library
     scheduler: Scheduler[Instance]
     streams: EventStreams
@@ -53,14 +56,15 @@ class Daemon:
 
 
 @asynccontextmanager
-async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
+async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterator[Daemon]:
     """A daemon with its doors open; all of it has ended when the block is left.
 
-    Raises PaddockError when a part cannot start.
+    `config` is what `source` gave, and a reload loads it again. Raises PaddockError when a part
+    cannot start.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(state_lock(config.state_dir))
-        bus, current = EventBus(), Current(config)
+        bus, current = EventBus(), Current(config, source.files())
         library = Library(current, bus, config.state_dir / "cache")
         await library.start()
         bus.listen(narrate)
@@ -73,7 +77,10 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
         stack.push_async_callback(launcher.aclose)
         scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config))
         stack.push_async_callback(scheduler.aclose, 0.0)
-        bus.listen(_tell_scheduler(library, scheduler))
+        bus.listen(tell_scheduler(library, scheduler))
+        bus.listen(tell_log(current))
+        reloader = Reloader(source, current, library, bus)
+        stack.push_async_callback(reloader.aclose)
         streams = EventStreams()
         stack.callback(streams.close)
         front = Front(library, [])
@@ -91,36 +98,32 @@ async def composed(config: Config, ring: LogRing) -> AsyncIterator[Daemon]:
                 *LogEndpoints(ring, launcher, library, streams).routes(),
             )
         )
-        doors = []
-        for name, door_config in _doors(config):
-            door = Door(name, routes, _gate(config, door_config))
-            opened = await open_door(name, door_config, door)
-            stack.push_async_callback(opened.aclose)
-            doors.append(opened)
+        doors = await _opened(stack, current, routes, bus)
         front.doors = [(door.name, door.url) for door in doors]
-        yield Daemon(config, library, scheduler, streams, routes, tuple(doors))
+        preload = Preload(current, library, scheduler)
+        stack.push_async_callback(preload.aclose)
+        bus.listen(preload.heard)
+        preload.begin()
+        watcher = ConfigWatcher(source, current, reloader.reload)
+        stack.push_async_callback(watcher.aclose)
+        watcher.start()
+        yield Daemon(current, reloader, library, scheduler, streams, routes, doors)
+
+
+async def _opened(
+    stack: AsyncExitStack, current: Current, routes: RouteTable, bus: EventBus
+) -> tuple[OpenDoor, ...]:
+    """The doors of the configuration, open. `stack` closes them."""
+    doors, opened = [], []
+    for name, config in _doors(current.config):
+        doors.append(Door(name, routes, gate(current.config, name)))
+        opened.append(await open_door(name, config, doors[-1]))
+        stack.push_async_callback(opened[-1].aclose)
+    bus.listen(tell_doors(current, doors))
+    return tuple(opened)
 
 
 def _doors(config: Config) -> list[tuple[str, DoorConfig]]:
     """The doors that are to be open, by name."""
     doors = (("openai", config.listen.openai),)
     return [(name, door) for name, door in doors if door is not None]
-
-
-def _gate(config: Config, door: DoorConfig) -> Gate:
-    keys = [] if door.auth == "none" else [key.get_secret_value() for key in config.api_keys]
-    hosts = HostRules(machine_name(), config.allowed_hosts)
-    return Gate(hosts, config.allowed_origins, KeyRing(keys))
-
-
-def _tell_scheduler(library: Library, scheduler: Scheduler[Instance]) -> Listener:
-    """What the scheduler must hear: models that went, and models that are no longer the same."""
-
-    def tell(event: Event) -> None:
-        if isinstance(event, CatalogChanged):
-            replaced = [
-                model for model in library.catalog.models.values() if model.id in event.replaced
-            ]
-            scheduler.catalog_changed(removed=event.removed, replaced=replaced)
-
-    return tell

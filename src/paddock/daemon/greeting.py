@@ -17,7 +17,7 @@ def greeting(daemon: Daemon) -> str:
     lines += [f"  {door.name:<8} {door.url:<28} {SPEAKS[door.name]}" for door in daemon.doors]
     if example := _example(daemon):
         lines += ["", "Try it:", "", f"  {example}"]
-    if folders := daemon.config.models_dir:
+    if folders := daemon.current.config.models_dir:
         lines += ["", f"A GGUF copied into {folders[0]} is a model at once. Ctrl-C stops."]
     return "\n".join(lines) + "\n"
 
@@ -33,7 +33,7 @@ def _example(daemon: Daemon) -> str:
     model = next(chatty, None)
     if door is None or model is None:
         return ""
-    key = " -H 'Authorization: Bearer YOUR-KEY'" if daemon.config.api_keys else ""
+    key = " -H 'Authorization: Bearer YOUR-KEY'" if daemon.current.config.api_keys else ""
     return f"curl -N {door.url}/v1/chat/completions{key} -d '{_body(model)}'"
 
 

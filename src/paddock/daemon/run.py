@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 
 from paddock.config.schema import Config
+from paddock.config.source import Source
 from paddock.daemon.compose import composed
 from paddock.daemon.greeting import greeting
 from paddock.errors import PaddockError
@@ -20,16 +22,17 @@ from paddock.tasks import cancel_and_wait, spawn
 log = logging.getLogger(__name__)
 
 
-def serve(config: Config) -> int:
+def serve(config: Config, source: Source) -> int:
     """Run the daemon until SIGTERM or SIGINT; the exit code.
 
-    A second signal cuts what still runs. Prints one line with its hint when it cannot start.
+    `config` is what `source` gave; SIGHUP loads it again. A second signal to stop cuts what still
+    runs. Prints one line with its hint when it cannot start.
     """
     ring = configure(config.log_level)
     _raise_file_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(config, ring))
+            runner.run(_run(config, source, ring))
     except PaddockError as error:
         hint = f"\n  {error.hint}" if error.hint else ""
         print(f"paddock: {error.message}{hint}", file=sys.stderr)  # noqa: T201
@@ -37,30 +40,59 @@ def serve(config: Config) -> int:
     return 0
 
 
-async def _run(config: Config, ring: LogRing) -> None:
+async def _run(config: Config, source: Source, ring: LogRing) -> None:
     signals = _Signals()
-    async with composed(config, ring) as daemon:
+    async with composed(config, source, ring) as daemon:
+        signals.reload = daemon.reloader.request
         print(greeting(daemon), file=sys.stderr, flush=True)  # noqa: T201
         await signals.first.wait()
-        log.info("stopping: running requests get %g s to end", config.drain_timeout)
+        drain = daemon.current.config.drain_timeout
+        log.info("stopping: running requests get %g s to end", drain)
         daemon.streams.close()
-        await _unless(signals.second, daemon.scheduler.aclose(config.drain_timeout))
+        await _unless(signals.second, daemon.scheduler.aclose(drain))
         # What still runs is cut while the doors are open: its clients must be told.
         await daemon.scheduler.aclose(0.0)
 
 
 class _Signals:
-    """The first request to stop, and the second, which means at once."""
+    """The first request to stop, the second, which means at once, and those to reload."""
 
     def __init__(self) -> None:
         self.first = asyncio.Event()
         self.second = asyncio.Event()
+        self.reload: Callable[[], object] = _nothing
+        self._ends_with_terminal = _ends_with_terminal()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._came)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
 
     def _came(self) -> None:
         (self.second if self.first.is_set() else self.first).set()
+
+    def _hung_up(self) -> None:
+        """A closed terminal sends this signal too: then it means what it always meant."""
+        if self._ends_with_terminal and not _has_terminal():
+            self._came()
+        else:
+            self.reload()
+
+
+def _nothing() -> None:
+    """Before the daemon runs there is nothing to reload."""
+
+
+def _ends_with_terminal() -> bool:
+    """Whether we were started in a terminal, and not to outlive it as `nohup` has it."""
+    return _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 async def _unless(event: asyncio.Event, work: Awaitable[None]) -> None:

@@ -37,7 +37,8 @@ class Door:
     def __init__(self, name: str, routes: RouteTable, gate: Gate) -> None:
         self.name = name
         self.routes = routes
-        self._gate = gate
+        self.gate = gate
+        """Another one counts from the next request on."""
 
     def server(self) -> DoorServer:
         """The aiohttp server to bind to a port."""
@@ -70,12 +71,12 @@ class Door:
     async def _pass(self, call: Call) -> web.StreamResponse:
         request = call.request
         _check_target(request)
-        call.origin = self._gate.check_place(request)
+        call.origin = self.gate.check_place(request)
         _check_head_size(request)
         if request.method == "OPTIONS":
             return preflight(call)
         route, call.rest = self.routes.find(request.method, request.rel_url.raw_path)
-        call.client = "" if route.public else self._gate.client_of(request)
+        call.client = "" if route.public else self.gate.client_of(request)
         return await route.endpoint(call)
 
 

@@ -1,0 +1,61 @@
+"""Who hears of what: the parts that must know of a change the moment it is there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from paddock.access.hosts import HostRules, machine_name
+from paddock.access.keys import KeyRing
+from paddock.config.current import Current
+from paddock.config.schema import Config
+from paddock.config.schema import Door as DoorConfig
+from paddock.engine.instance import Instance
+from paddock.events import CatalogChanged, ConfigChanged, Event, Listener
+from paddock.gateway.door import Door
+from paddock.gateway.gate import Gate
+from paddock.library.library import Library
+from paddock.scheduler.scheduler import Scheduler
+
+
+def tell_scheduler(library: Library, scheduler: Scheduler[Instance]) -> Listener:
+    """Models that went, and models that are no longer the same."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, CatalogChanged):
+            replaced = [
+                model for model in library.catalog.models.values() if model.id in event.replaced
+            ]
+            scheduler.catalog_changed(removed=event.removed, replaced=replaced)
+
+    return tell
+
+
+def tell_doors(current: Current, doors: Iterable[Door]) -> Listener:
+    """Other keys, hosts and origins count from the next request on."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, ConfigChanged):
+            for door in doors:
+                door.gate = gate(current.config, door.name)
+
+    return tell
+
+
+def tell_log(current: Current) -> Listener:
+    """Another log level counts at once."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, ConfigChanged):
+            logging.getLogger().setLevel(current.config.log_level.upper())
+
+    return tell
+
+
+def gate(config: Config, name: str) -> Gate:
+    """Who may come in at the door of this name, as `config` says."""
+    door: DoorConfig | None = getattr(config.listen, name)
+    keyless = door is not None and door.auth == "none"
+    keys = [] if keyless else [key.get_secret_value() for key in config.api_keys]
+    hosts = HostRules(machine_name(), config.allowed_hosts)
+    return Gate(hosts, config.allowed_origins, KeyRing(keys))

@@ -1,0 +1,49 @@
+"""`hooks.on_startup.preload`: models loaded in the background, at the start and after a reload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from paddock.config.current import Current
+from paddock.engine.instance import Instance
+from paddock.errors import PaddockError
+from paddock.events import ConfigChanged, Event
+from paddock.library.library import Library
+from paddock.scheduler.scheduler import Scheduler
+from paddock.tasks import cancel_and_wait, spawn
+
+log = logging.getLogger(__name__)
+
+
+class Preload:
+    """Loads the models that the owner names, one after the other. Loop thread only."""
+
+    def __init__(self, current: Current, library: Library, scheduler: Scheduler[Instance]) -> None:
+        self._current = current
+        self._library = library
+        self._scheduler = scheduler
+        self._loading: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Load what the configuration in force names, and nothing else any more."""
+        self._loading = spawn(self._load_all(self._loading), name="preload")
+
+    def heard(self, event: Event) -> None:
+        """Begin anew when another configuration is in force. A listener for the bus."""
+        if isinstance(event, ConfigChanged):
+            self.begin()
+
+    async def aclose(self) -> None:
+        """Load nothing more. Idempotent."""
+        if self._loading is not None:
+            await cancel_and_wait([self._loading])
+
+    async def _load_all(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await cancel_and_wait([before])
+        for name in self._current.config.hooks.on_startup.preload:
+            try:
+                await self._scheduler.load(self._library.resolve(name))
+            except PaddockError as error:
+                log.warning("preload of %s: %s", name, error.message)
