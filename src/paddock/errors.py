@@ -14,6 +14,7 @@
     │     └─ PeerLost             a peer cannot be reached, or was lost
     ├─ SchedulerError
     │  ├─ QueueFull               too many requests wait already
+    │  ├─ LineFull                too many requests wait for this model already
     │  ├─ WaitExpired             waited as long as the owner allows
     │  ├─ ModelGone               the model left the library while its request waited
     │  └─ ShuttingDown            the daemon takes no new work
@@ -188,6 +189,10 @@ class SchedulerError(PaddockError):
 
 class QueueFull(SchedulerError):
     """Too many requests wait already."""
+
+
+class LineFull(SchedulerError):
+    """Too many requests wait for this model already."""
 
 
 class WaitExpired(SchedulerError):

@@ -83,6 +83,7 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.UpstreamLost: Shape(502, "server_error", "engine_lost"),
     errors.EngineError: Shape(500, "server_error"),
     errors.QueueFull: Shape(503, "server_error", "queue_full"),
+    errors.LineFull: Shape(429, "rate_limit_error", "concurrency_limit"),
     errors.WaitExpired: Shape(503, "server_error", "queue_timeout"),
     errors.ModelGone: Shape(503, "server_error", "model_gone"),
     errors.ShuttingDown: Shape(503, "server_error", "shutting_down"),
