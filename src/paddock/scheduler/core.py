@@ -17,24 +17,16 @@ from paddock.errors import EngineError, InstanceFailed, PaddockError
 from paddock.events import InstanceState
 from paddock.library.model import Model
 from paddock.scheduler import refusals
+from paddock.scheduler.actions import Action, Expire, Grant, Resume, Start, Stop, Yield
+from paddock.scheduler.coexist import Rules
 from paddock.scheduler.contract import InstanceT, Launcher
-from paddock.scheduler.decide import (
-    Action,
-    Expire,
-    Grant,
-    Resume,
-    Start,
-    Stop,
-    Yield,
-    decide,
-    expires_at,
-    next_wake,
-)
+from paddock.scheduler.decide import decide, expires_at, next_wake
 from paddock.scheduler.idle import unload_at
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.queue import Waiter
 from paddock.scheduler.state import Leaving, Resident, State
+from paddock.scheduler.turns import has_come_back
 from paddock.tasks import cancel_and_wait, spawn
 
 log = logging.getLogger(__name__)
@@ -50,10 +42,11 @@ class Core(Generic[InstanceT]):
         self,
         launcher: Launcher[InstanceT],
         limits: Limits,
+        rules: Rules,
         clock: Callable[[], float],
         jitter: Callable[[], float],
     ) -> None:
-        self.state = State(limits)
+        self.state = State(limits, rules)
         self.clock = clock
         self._launcher = launcher
         self._jitter = jitter
@@ -75,9 +68,9 @@ class Core(Generic[InstanceT]):
         self._renew(model)
         now, future = self.clock(), asyncio.get_running_loop().create_future()
         waiter = Waiter(model.id, client, now, future, request)
-        self.state.queue.add(waiter, model)
+        line = self.state.queue.add(waiter, model)
         if self.state.current(model):  # it loads, or all its slots are in use: nothing to decide
-            self._wake_at(expires_at(waiter, self.state.limits), now)
+            self._wake_at(expires_at(line, self.state.limits), now)
         else:
             self._settle()
         return waiter
@@ -93,6 +86,7 @@ class Core(Generic[InstanceT]):
     def _released(self, resident: Resident, lease: Lease[Any]) -> None:
         resident.leases.discard(lease)
         resident.idle_since = now = self.clock()
+        self.state.pace.record(resident.model.id, now - lease.since)
         if self.state.queue or resident.leaving:
             self._settle()
         else:  # the common case, and the hot one: all that begins is the idle time
@@ -115,16 +109,30 @@ class Core(Generic[InstanceT]):
         self._settle()
         return leaving
 
-    def change(self, removed: Iterable[str], replaced: Iterable[Model]) -> None:
+    def reconfigure(self, limits: Limits, rules: Rules) -> None:
+        """Other limits and rules hold from now on."""
+        self.state.limits, self.state.rules = limits, rules
+        for resident in self.state.residents:
+            resident.takes(resident.model, limits)
+        self._settle()
+
+    def change(
+        self, removed: Iterable[str], replaced: Iterable[Model], refreshed: Iterable[Model]
+    ) -> None:
         """The library changed."""
         for model_id in removed:
-            self.state.failures.forget(model_id)
+            self.state.forget(model_id)
             for resident in self.state.of(model_id):
                 resident.leave(Leaving.REMOVED)
             self._fail_line(model_id, partial(refusals.removed, model_id))
         for model in replaced:
             self.state.failures.forget(model.id)
             self._renew(model)
+        for model in refreshed:
+            self._renew(model)
+            for resident in self.state.of(model.id):
+                if resident.model.fingerprint == model.fingerprint:
+                    resident.takes(model, self.state.limits)
         self._settle()
 
     def close(self, drain: float) -> tuple[Resident, ...]:
@@ -153,7 +161,7 @@ class Core(Generic[InstanceT]):
             resident.leave(Leaving.FAILED)
             self._start_failed(resident.model, error)
         else:
-            resident.becomes_ready(self.clock())
+            resident.becomes_ready(self.state.limits, self.clock())
             resident.instance.exited.add_done_callback(partial(self._exited, resident))
         self._settle()
 
@@ -191,6 +199,17 @@ class Core(Generic[InstanceT]):
             raise history.answer(now)
         if len(state.queue) >= state.limits.max_queue:
             raise refusals.queue_full(state.limits)
+        limit = state.limits.waiting(model)
+        if limit is not None and (ahead := self._ahead(model)) >= limit:
+            slots = state.limits.slots(model)
+            raise refusals.line_full(model.id, limit, state.pace.wait(model.id, ahead, slots))
+
+    def _ahead(self, model: Model) -> int:
+        """How many would wait before a new request if `model` served as many as it can."""
+        current = self.state.current(model)
+        serving = len(current.leases) if current else 0
+        slots = current.slots if current and current.ready else self.state.limits.slots(model)
+        return len(self.state.queue.lines.get(model.id, ())) + serving - slots
 
     def _renew(self, model: Model) -> None:
         """From now on `model` is what its id means."""
@@ -244,16 +263,24 @@ class Core(Generic[InstanceT]):
             case Grant(waiter, resident):
                 self._grant(waiter, resident, now)
             case Expire(waiter):
-                self._fail(waiter, refusals.wait_expired(waiter.model_id, self.state.limits))
+                self._expire(waiter)
             case Start(model):
                 self._start(model, now)
-            case Stop(resident, reason):
+            case Stop(resident, reason, swap):
+                if swap and resident.ready:
+                    self.state.swapped[resident.model.id] = now
                 self._stop(resident, reason)
             case Yield(resident):
                 resident.leaving = Leaving.TURN_OVER
+                self.state.swapped[resident.model.id] = now
                 self.state.queue.yields(resident.model.id, now)
             case Resume(resident):
                 resident.leaving = None
+
+    def _expire(self, waiter: Waiter) -> None:
+        model = self.state.queue.lines[waiter.model_id].model
+        patience = self.state.limits.patience(model)
+        self._fail(waiter, refusals.wait_expired(model.id, patience))
 
     def _grant(self, waiter: Waiter, resident: Resident, now: float) -> None:
         line = self.state.queue.lines[waiter.model_id]
@@ -269,7 +296,7 @@ class Core(Generic[InstanceT]):
 
     def _give(self, resident: Resident, client: str, **waits: float) -> Lease[Any]:
         release = partial(self._released, resident)
-        lease: Lease[Any] = Lease(resident.instance, client, release, **waits)
+        lease: Lease[Any] = Lease(resident.instance, client, release, self.clock(), **waits)
         resident.leases.add(lease)
         return lease
 
@@ -282,8 +309,9 @@ class Core(Generic[InstanceT]):
         log.info("starting %s as %s", model.id, instance.id)
         gone = asyncio.get_running_loop().create_future()
         ttl = self.state.limits.ttl(model)
+        returned = has_come_back(self.state.queue.lines[model.id], self.state)
         starting = spawn(_start(instance), name=f"start {instance.id}")
-        resident = Resident(instance, model, starting, gone, started_at=now, ttl=ttl)
+        resident = Resident(instance, model, starting, gone, now, ttl=ttl, returned=returned)
         starting.add_done_callback(partial(self._started, resident))
         self.state.residents.append(resident)
 

@@ -15,19 +15,21 @@ class Lease(Generic[InstanceT]):
     connections end and their reader gets UpstreamLost; the lease is still released as usual.
     """
 
-    __slots__ = ("_on_release", "client", "ended", "instance", "loading", "queued")
+    __slots__ = ("_on_release", "client", "ended", "instance", "loading", "queued", "since")
 
     def __init__(
         self,
         instance: InstanceT,
         client: str,
         on_release: Callable[[Lease[Any]], None],
+        since: float = 0.0,
         *,
         queued: float = 0.0,
         loading: float = 0.0,
     ) -> None:
         self.instance = instance
         self.client = client
+        self.since = since
         self.queued = queued
         """Seconds the request waited for room or for a slot."""
         self.loading = loading

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from paddock.config.schema import Config
+from paddock.engine.command import SLOTS as COMMAND_SLOTS
 from paddock.library.model import Model
+from paddock.library.naming import lookup_key
+from paddock.scheduler.names import keys_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,18 @@ class Limits:
     """How long a loaded model's requests may go before older ones that need its room."""
     drain_timeout: float = 30
     """How long running requests get before an unload cuts them."""
+    min_residency: float = 10
+    """How long a model that was swapped out and soon came back may stay at least."""
     default_ttl: float = 300
     """Idle time before a discovered model without its own `ttl` leaves memory; 0 = never."""
     global_ttl: float = 0
     """The same for a model that is a command."""
+    queue_limit: int | None = None
+    """Requests that may wait for one model beside those it serves; None: no limit of its own."""
+    parallel: int = 2
+    """Requests that a discovered model works on at once, as far as is known before it runs."""
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    """By the key of a model's id; 0 for all that are not in it."""
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -38,8 +50,12 @@ class Limits:
             queue_timeout=config.queue_timeout,
             max_overtake=config.max_overtake,
             drain_timeout=config.drain_timeout,
+            min_residency=config.min_residency,
             default_ttl=config.default_ttl,
             global_ttl=config.global_ttl,
+            queue_limit=config.queue_limit,
+            parallel=config.parallel,
+            priorities=_priorities(config),
         )
 
     def ttl(self, model: Model) -> float:
@@ -48,6 +64,33 @@ class Limits:
         if own is not None and own >= 0:
             return own
         return self.global_ttl if model.settings.cmd else self.default_ttl
+
+    def patience(self, model: Model) -> float:
+        """How long a request may wait for `model`."""
+        own = model.settings.queue_timeout
+        return self.queue_timeout if own is None else own
+
+    def waiting(self, model: Model) -> int | None:
+        """How many requests may wait for `model` beside those it serves; None: any number."""
+        own = model.settings.queue_limit
+        return self.queue_limit if own is None else own
+
+    def slots(self, model: Model, engine_slots: int | None = None) -> int:
+        """Requests that `model` serves at once, when its engine has told its slots or before."""
+        own = model.settings.concurrency_limit
+        if model.settings.cmd:
+            return own or COMMAND_SLOTS
+        slots = engine_slots or model.settings.parallel or self.parallel
+        return min(slots, own or slots)
+
+    def priority(self, model: Model) -> int:
+        """Higher ones get room first."""
+        return self.priorities.get(lookup_key(model.id), 0) if self.priorities else 0
+
+
+def _priorities(config: Config) -> dict[str, int]:
+    key = keys_of(config)
+    return {key(name): priority for name, priority in config.priorities.items()}
 
 
 def _max_loaded(config: Config) -> float:

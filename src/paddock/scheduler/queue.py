@@ -114,13 +114,14 @@ class Queue:
         """Who waits for this model, in order of arrival."""
         return tuple(self.lines.get(model_id, ()))
 
-    def add(self, waiter: Waiter, model: Model) -> None:
+    def add(self, waiter: Waiter, model: Model) -> Line:
         """Put `waiter` at the end of the line for `model`, which becomes the line's version."""
         waiter.number = self._next_number()
         line = self.lines.setdefault(waiter.model_id, Line(model))
         line.model = model
         line.add(waiter)
         self._length += 1
+        return line
 
     def yields(self, model_id: str, now: float) -> None:
         """The model gives its room to others: if requests wait for it, they go after those."""

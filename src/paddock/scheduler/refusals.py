@@ -6,6 +6,7 @@ from paddock.errors import (
     EngineError,
     FailureKind,
     InstanceFailed,
+    LineFull,
     ModelGone,
     QueueFull,
     ShuttingDown,
@@ -26,9 +27,18 @@ def queue_full(limits: Limits) -> QueueFull:
     )
 
 
-def wait_expired(model_id: str, limits: Limits) -> WaitExpired:
+def line_full(model_id: str, limit: int, retry_after: float | None) -> LineFull:
+    waiting = f"{limit} requests wait" if limit else "all its slots are in use and none may wait"
+    return LineFull(
+        f"{model_id} is full: {waiting}",
+        hint="try again later; `queueLimit` sets how many may wait for one model",
+        retry_after=RETRY_AFTER if retry_after is None else retry_after,
+    )
+
+
+def wait_expired(model_id: str, waited: float) -> WaitExpired:
     return WaitExpired(
-        f"the request waited {limits.queue_timeout:g} s for {model_id}",
+        f"the request waited {waited:g} s for {model_id}",
         hint="try again later; `queueTimeout` sets how long requests may wait",
         retry_after=RETRY_AFTER,
     )

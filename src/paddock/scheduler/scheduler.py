@@ -10,6 +10,7 @@ from typing import Generic
 
 from paddock.events import InstanceState
 from paddock.library.model import Model
+from paddock.scheduler.coexist import FREE, Rules
 from paddock.scheduler.contract import InstanceT, Launcher
 from paddock.scheduler.core import Core
 from paddock.scheduler.lease import Lease
@@ -29,20 +30,21 @@ class Scheduler(Generic[InstanceT]):
         self,
         launcher: Launcher[InstanceT],
         limits: Limits,
+        rules: Rules = FREE,
         *,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._core = Core(launcher, limits, clock, jitter)
+        self._core = Core(launcher, limits, rules, clock, jitter)
 
     async def lease(self, model: Model, *, client: str = "", request: str = "") -> Lease[InstanceT]:
         """A slot of a ready instance of `model`, started when it must be.
 
         `client` is who asks (a key or an address): clients take turns. `request` is the id under
         which a view shows it while it waits. Raises InstanceFailed or another EngineError when the
-        model cannot run, QueueFull, WaitExpired, ModelGone and ShuttingDown. Cancelling gives the
-        place up at once; a start that nobody waits for any more goes on until somebody else needs
-        its room.
+        model cannot run, QueueFull, LineFull, WaitExpired, ModelGone and ShuttingDown. Cancelling
+        gives the place up at once; a start that nobody waits for any more goes on until somebody
+        else needs its room.
         """
         lease = self._core.take(model, client)
         if lease is not None:
@@ -86,15 +88,29 @@ class Scheduler(Generic[InstanceT]):
         await _until_gone(leaving)
         return bool(leaving)
 
+    def reconfigure(self, limits: Limits, rules: Rules) -> None:
+        """Go by other limits and rules from now on.
+
+        Nothing that runs is harmed: rules hold for the next start, and where fewer models may be
+        loaded than are, those that nobody uses leave now and others when they have a turn less.
+        """
+        self._core.reconfigure(limits, rules)
+
     def catalog_changed(
-        self, *, removed: Iterable[str] = (), replaced: Iterable[Model] = ()
+        self,
+        *,
+        removed: Iterable[str] = (),
+        replaced: Iterable[Model] = (),
+        refreshed: Iterable[Model] = (),
     ) -> None:
         """Take in what happened to the library.
 
-        Instances of these models take no new leases and go when theirs have ended. Requests that
-        wait for a removed id fail with ModelGone; those for a replaced one get the new version.
+        Instances of removed and replaced models take no new leases and go when theirs have ended.
+        Requests that wait for a removed id fail with ModelGone; those for a replaced one get the
+        new version. `refreshed` models only have other settings (time to live, limits): instances
+        and queues go by them from now on.
         """
-        self._core.change(removed, replaced)
+        self._core.change(removed, replaced, refreshed)
 
     def snapshot(self) -> SchedulerView:
         """What runs, what waits and what failed, now."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -12,10 +11,12 @@ from typing import Any
 from paddock.events import InstanceState
 from paddock.library.model import Model
 from paddock.scheduler.backoff import Failures
+from paddock.scheduler.coexist import FREE, Rules
 from paddock.scheduler.contract import Instance
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits
-from paddock.scheduler.queue import Line, Queue
+from paddock.scheduler.pace import Pace
+from paddock.scheduler.queue import Queue
 
 
 class Leaving(StrEnum):
@@ -42,6 +43,8 @@ class Resident:
     state: InstanceState = InstanceState.STARTING
     slots: int = 0
     ttl: float = 0.0
+    returned: bool = False
+    """Its model had been swapped out and was soon asked for again."""
     ready_at: float = 0.0
     idle_since: float = 0.0
     leases: set[Lease[Any]] = field(default_factory=set)
@@ -68,11 +71,16 @@ class Resident:
         """Whether it can give a lease this instant."""
         return self.ready and self.leaving is None and len(self.leases) < self.slots
 
-    def becomes_ready(self, now: float) -> None:
+    def becomes_ready(self, limits: Limits, now: float) -> None:
         self.state = InstanceState.READY
-        slots = max(self.instance.slots, 1)
-        self.slots = min(slots, self.model.settings.concurrency_limit or slots)
+        self.slots = limits.slots(self.model, self.instance.slots)
         self.ready_at = self.idle_since = now
+
+    def takes(self, model: Model, limits: Limits) -> None:
+        """From now on `model`, of the same fingerprint, and `limits` tell how it is used."""
+        self.model, self.ttl = model, limits.ttl(model)
+        if self.ready:
+            self.slots = limits.slots(model, self.instance.slots)
 
     def leave(self, reason: Leaving, cut_at: float | None = None) -> None:
         """Take no new leases, from now on for `reason`. Of several times to cut the first holds."""
@@ -89,9 +97,13 @@ class State:
     """Everything a decision is made from."""
 
     limits: Limits
+    rules: Rules = FREE
     residents: list[Resident] = field(default_factory=list)
     queue: Queue = field(default_factory=Queue)
     failures: Failures = field(default_factory=Failures)
+    swapped: dict[str, float] = field(default_factory=dict)
+    """When a model last went because another needed its room, by id."""
+    pace: Pace = field(default_factory=Pace)
     closing: bool = False
 
     def resident(self, model_id: str) -> Resident | None:
@@ -111,8 +123,8 @@ class State:
         """All instances of this model, older versions on their way out included."""
         return [r for r in self.residents if r.model.id == model_id]
 
-    def homeless(self) -> Iterator[Line]:
-        """The lines whose model has no instance to wait for, in the order they get room."""
-        housed = {resident.model.id for resident in self.residents if resident.open}
-        lines = (line for line in self.queue.lines.values() if line.model.id not in housed)
-        return iter(sorted(lines, key=lambda line: line.rank))
+    def forget(self, model_id: str) -> None:
+        """The library has no such model any more."""
+        self.failures.forget(model_id)
+        self.pace.forget(model_id)
+        self.swapped.pop(model_id, None)

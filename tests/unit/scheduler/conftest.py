@@ -12,6 +12,7 @@ import pytest
 from paddock.config.model_entry import ModelEntry
 from paddock.errors import EngineError, FailureKind, InstanceFailed
 from paddock.library.model import Model
+from paddock.scheduler.coexist import FREE, Rules
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.scheduler import Scheduler
 from paddock.tasks import running
@@ -147,17 +148,23 @@ def new_model(name: str = "a", version: str = "1", **settings: Any) -> Model:
     return Model(name, fingerprint=version, settings=ModelEntry(**settings))
 
 
+def new_limits(**limits: Any) -> Limits:
+    """Limits under which models swap at every request, unless a test wants another."""
+    return Limits(**{"min_residency": 0, **limits})
+
+
 class Bench:
     """What a test of the scheduler needs, in one place."""
 
     model = staticmethod(new_model)
     failure = staticmethod(new_failure)
+    limits = staticmethod(new_limits)
 
-    def __init__(self, loop: JumpingLoop, **limits: Any) -> None:
+    def __init__(self, loop: JumpingLoop, *, rules: Rules = FREE, **limits: Any) -> None:
         self.loop = loop
         self.house = House()
         self.scheduler: Scheduler[Child] = Scheduler(
-            self.house, Limits(**limits), clock=loop.time, jitter=lambda: 0.0
+            self.house, new_limits(**limits), rules, clock=loop.time, jitter=lambda: 0.0
         )
         self.tasks: list[asyncio.Task[Any]] = []
 

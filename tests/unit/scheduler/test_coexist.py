@@ -116,7 +116,7 @@ def test_without_rules_nobody_must_leave():
 def test_an_answer_costs_the_same_however_many_models_are_configured():
     """Counted in lookups: one for the target, one for each running model."""
 
-    class Counting(dict):
+    class Counting(dict[str, object]):
         looked_up = 0
 
         def get(self, *key):

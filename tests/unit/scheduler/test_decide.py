@@ -7,16 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from paddock.events import InstanceState
-from paddock.scheduler.decide import (
-    Expire,
-    Grant,
-    Resume,
-    Start,
-    Stop,
-    Yield,
-    decide,
-    next_wake,
-)
+from paddock.scheduler.actions import Expire, Grant, Resume, Start, Stop, Yield
+from paddock.scheduler.decide import decide, next_wake
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.queue import Waiter
@@ -69,7 +61,7 @@ def _words(action):
             return f"{type(action).__name__} {waiter.model_id}"
         case Start(model):
             return f"Start {model.id}"
-        case Stop(resident, _) | Yield(resident) | Resume(resident):
+        case Stop(resident) | Yield(resident) | Resume(resident):
             return f"{type(action).__name__} {resident.model.id}"
 
 
@@ -153,8 +145,9 @@ def test_of_several_busy_models_the_one_with_the_longest_turn_gives_way(picture)
     for name, ready in [("a", 20), ("b", 90), ("c", 50)]:
         p.resident(name, leases=1, ready=ready)
     p.waiter("d", 30)
-    p.waiter("e", 30)
     assert p.answer() == ["Yield b"]
+    p.waiter("e", 30)
+    assert p.answer() == ["Yield b", "Yield c"]
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ def test_the_owners_words_become_limits():
             "queueTimeout": "4m",
             "maxOvertake": 5,
             "drainTimeout": 6,
+            "minResidency": 8,
             "defaultTtl": "7h",
         }
     )
-    assert Limits.of(config) == Limits(2, 3, 240, 5, 6, 25200)
+    assert Limits.of(config) == Limits(2, 3, 240, 5, 6, 8, 25200)
 
 
 @pytest.mark.parametrize(("own", "ttl"), [(None, 300), (0, 0), (7, 7)])
