@@ -11,7 +11,7 @@ import click
 from paddock import __version__
 from paddock.errors import ConfigError, PaddockError
 
-COMMANDS = ("serve", "demo", "list", "ps", "load", "stop", "logs", "config")
+COMMANDS = ("serve", "demo", "list", "ps", "load", "stop", "status", "reload", "logs", "config")
 """Each is `command` in the module of its name, in the order of the help page."""
 
 

@@ -23,6 +23,7 @@ from paddock.daemon.reload import Reloader
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus
+from paddock.gateway.config_endpoints import ConfigEndpoints
 from paddock.gateway.door import Door
 from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.forward import Forwarder
@@ -34,6 +35,7 @@ from paddock.gateway.log_endpoints import LogEndpoints
 from paddock.gateway.openai import ModelEndpoints
 from paddock.gateway.queue_endpoint import QueueEndpoint
 from paddock.gateway.routes import RouteTable
+from paddock.gateway.status_endpoints import StatusEndpoints
 from paddock.gateway.upstream import UpstreamEndpoint
 from paddock.library.library import Library
 from paddock.observe.logs import LogRing
@@ -77,13 +79,14 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
         stack.push_async_callback(launcher.aclose)
         scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config))
         stack.push_async_callback(scheduler.aclose, 0.0)
-        bus.listen(tell_scheduler(library, scheduler))
+        bus.listen(tell_scheduler(library, scheduler, launcher))
         bus.listen(tell_log(current))
         reloader = Reloader(source, current, library, bus)
         stack.push_async_callback(reloader.aclose)
         streams = EventStreams()
         stack.callback(streams.close)
         front = Front(library, [])
+        health = ConfigEndpoints(current, reloader.reload)
         lifecycle = Lifecycle(library, scheduler, bus, streams)
         stack.push_async_callback(lifecycle.aclose)
         forwarder = Forwarder(library, Leasing(scheduler, bus, current), current)
@@ -93,7 +96,9 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
                 *ModelEndpoints(forwarder).routes(),
                 *Listing(current, library, scheduler, launcher).routes(),
                 *QueueEndpoint(scheduler, launcher).routes(),
+                *StatusEndpoints(front, ring, library, scheduler, launcher, health).routes(),
                 *lifecycle.routes(),
+                *health.routes(),
                 *UpstreamEndpoint(library, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),
             )

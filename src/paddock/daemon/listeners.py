@@ -11,6 +11,7 @@ from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.config.schema import Door as DoorConfig
 from paddock.engine.instance import Instance
+from paddock.engine.launcher import Launcher
 from paddock.events import CatalogChanged, ConfigChanged, Event, Listener
 from paddock.gateway.door import Door
 from paddock.gateway.gate import Gate
@@ -18,14 +19,16 @@ from paddock.library.library import Library
 from paddock.scheduler.scheduler import Scheduler
 
 
-def tell_scheduler(library: Library, scheduler: Scheduler[Instance]) -> Listener:
+def tell_scheduler(
+    library: Library, scheduler: Scheduler[Instance], launcher: Launcher
+) -> Listener:
     """Models that went, and models that are no longer the same."""
 
     def tell(event: Event) -> None:
         if isinstance(event, CatalogChanged):
-            replaced = [
-                model for model in library.catalog.models.values() if model.id in event.replaced
-            ]
+            models = library.catalog.models
+            replaced = [models[model_id] for model_id in sorted(event.replaced)]
+            launcher.refresh(models[model_id] for model_id in event.refreshed)
             scheduler.catalog_changed(removed=event.removed, replaced=replaced)
 
     return tell

@@ -18,16 +18,20 @@ from paddock.library.model import Model
 
 ON_PATH = "llama-server"
 EMBEDDED = "embedded"
+_OWN = {ON_PATH: EngineEntry(llama_server=Path(ON_PATH)), EMBEDDED: EngineEntry()}
 
 
 class Engines:
-    """The engines of the configuration, or those this machine has. Each is made once."""
+    """The engines of the configuration, or those this machine has.
+
+    Each is made once, and anew when its entry has changed.
+    """
 
     def __init__(self, current: Current, state_dir: Path) -> None:
         self._current = current
         self._state_dir = state_dir
         self._command = Command(state_dir)
-        self._made: dict[str, Engine] = {}
+        self._made: dict[str, tuple[EngineEntry, Engine]] = {}
 
     def choose(self, model: Model) -> Engine:
         """The engine for `model`: its own, the default, the first of the list, PATH, embedded.
@@ -36,21 +40,25 @@ class Engines:
         """
         if model.settings.cmd:
             return self._command
-        return self.named(model.settings.engine or self._current.config.engine or self._default())
+        return self.named(model.settings.engine or self.default())
 
     def named(self, name: str) -> Engine:
         """The engine with this name. Raises EngineMissing."""
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return self._made[name]
+        entry = self._entry(name)
+        made = self._made.get(name)
+        if made is None or made[0] != entry:
+            self._made[name] = made = entry, self._make(name, entry)
+        return made[1]
 
     def names(self) -> tuple[str, ...]:
         """The engines that a configuration may name."""
         return tuple(dict.fromkeys((*self._current.config.engines, ON_PATH, EMBEDDED)))
 
-    def _default(self) -> str:
-        if self._current.config.engines:
-            return next(iter(self._current.config.engines))
+    def default(self) -> str:
+        """The name of the engine for models that name none. Raises EngineMissing."""
+        config = self._current.config
+        if config.engine or config.engines:
+            return config.engine or next(iter(config.engines))
         if shutil.which(ON_PATH):
             return ON_PATH
         if importlib.util.find_spec("xllamacpp"):
@@ -61,14 +69,13 @@ class Engines:
             "or set engines.<name>.llamaServer",
         )
 
-    def _make(self, name: str) -> Engine:
-        entry = self._current.config.engines.get(name)
-        if entry is None and name == ON_PATH:
-            entry = EngineEntry(llama_server=Path(ON_PATH))
-        if entry is None and name == EMBEDDED:
-            entry = EngineEntry()
+    def _entry(self, name: str) -> EngineEntry:
+        entry = self._current.config.engines.get(name) or _OWN.get(name)
         if entry is None:
             raise self._unknown(name)
+        return entry
+
+    def _make(self, name: str, entry: EngineEntry) -> Engine:
         if entry.llama_server:
             return LlamaServer(name, entry, self._current, self._state_dir)
         return EmbeddedEngine(name, entry, self._current, self._state_dir)

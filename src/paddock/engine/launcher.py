@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,19 @@ class Launcher:
         self._instances.add(instance)
         instance.exited.add_done_callback(lambda _: self._instances.discard(instance))
         return instance
+
+    @property
+    def engines(self) -> Engines:
+        """The engines that run models."""
+        return self._site.engines
+
+    def refresh(self, models: Iterable[Model]) -> None:
+        """From now on living instances of these models have their settings."""
+        now = {model.id: model for model in models}
+        for instance in self._instances:
+            model = now.get(instance.model.id)
+            if model is not None and model.fingerprint == instance.model.fingerprint:
+                instance.model = model
 
     def find(self, instance_id: str) -> Instance | None:
         """A living instance by its id."""

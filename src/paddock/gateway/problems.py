@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiohttp import web
@@ -74,6 +74,7 @@ class Shape:
 
 
 SHAPES: dict[type[PaddockError], Shape] = {
+    errors.ConfigError: Shape(400, "invalid_request_error", "invalid_config"),
     errors.UnknownModel: Shape(404, "invalid_request_error", "model_not_found"),
     errors.EngineMissing: Shape(503, "server_error", "engine_missing"),
     errors.ArgumentRefused: Shape(500, "server_error", "bad_flag"),
@@ -147,6 +148,8 @@ def error_object(error: PaddockError) -> dict[str, Any]:
     }
     if isinstance(error, errors.UnknownModel):
         told["param"] = "model"
+    if isinstance(error, errors.ConfigError):
+        told["problems"] = [asdict(problem) for problem in error.problems]
     if error.hint:
         told["hint"] = error.hint
     if isinstance(error, InstanceFailed) and error.output:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 RING_BYTES = 100 << 10
 FOLLOWER_LINES = 1000
+TROUBLES = 5
 
 LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -40,18 +41,25 @@ class LogRing(logging.Handler):
         super().__init__()
         self._lines: deque[str] = deque()
         self._size = 0
+        self._troubles: deque[str] = deque(maxlen=TROUBLES)
         self._followers: set[asyncio.Queue[str]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record) + "\n"
         self._keep(line)
+        if record.levelno >= logging.WARNING:
+            self._troubles.append(line.rstrip())
         if self._followers and self._loop is not None:
             self._loop.call_soon_threadsafe(self._tell, line)
 
     def history(self) -> str:
         """The lines that are kept, at most 100 KiB."""
         return "".join(tuple(self._lines))
+
+    def troubles(self) -> tuple[str, ...]:
+        """The last warnings and errors, the last of them last."""
+        return tuple(self._troubles)
 
     async def follow(self, *, history: bool = True) -> AsyncIterator[bytes]:
         """Every line from now on, after those that are kept. A slow reader loses lines."""
