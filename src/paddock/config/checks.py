@@ -13,7 +13,8 @@ from itertools import combinations
 from urllib.parse import urlsplit
 
 from paddock.config.document import Place
-from paddock.config.faults import Fault, nearest
+from paddock.config.faults import Fault
+from paddock.config.nearest import nearest
 from paddock.config.schema import Config, Door
 
 BUILT_IN_ENGINES = ("llama-server", "embedded")

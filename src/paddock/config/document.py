@@ -1,13 +1,14 @@
 """A YAML 1.2 file as plain values, with the line of every key. The only place that knows ruamel.
 
 All that is wrong with the text is found in one reading where YAML allows it: a syntax error ends
-the reading, duplicate keys and odd keys do not.
+the reading; duplicate keys, odd keys and environment variables that are not set do not.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,10 +17,14 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from paddock.config.variables import VariableError, Variables
 from paddock.errors import ConfigError, ConfigProblem
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the top of the document down to a value."""
+
+Mark = tuple[str, int]
+"""A file as it is shown, and a 1-based line in it."""
 
 MAX_BYTES = 4 << 20
 MAX_VALUES = 100_000
@@ -32,18 +37,19 @@ _TEXT = frozenset({"str", "timestamp", "merge", "value"})
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says. An empty file says nothing: `values` is empty."""
+    """What a file says, or several merged ones. An empty file says nothing: `values` is empty."""
 
-    file: str
-    values: dict[str, Any]
-    lines: dict[Place, int]
-    """1-based line of each key and each list item."""
+    values: dict[str, Any] = field(default_factory=dict)
+    marks: dict[Place, Mark] = field(default_factory=dict)
+    """Where each key and each list item stands."""
+    anchored: frozenset[str] = frozenset()
+    """Keys of the top level with an anchor (`&name`) in their values."""
 
-    def line_of(self, place: Place) -> int:
-        """The line of `place`, or of the nearest key above it that is in the file; else 0."""
-        while place and place not in self.lines:
+    def mark_of(self, place: Place) -> Mark:
+        """Where `place` stands, or the nearest key above it that is in a file; else ("", 0)."""
+        while place and place not in self.marks:
             place = place[:-1]
-        return self.lines.get(place, 0)
+        return self.marks.get(place, ("", 0))
 
 
 def dotted(place: Place) -> str:
@@ -58,30 +64,35 @@ def dotted(place: Place) -> str:
     return text
 
 
-def read_document(file: Path) -> Document:
-    """Read and parse `file`. Raises ConfigError, with every problem that could be told apart."""
-    return parse_document(_read_text(file), str(file))
+def read_document(file: Path, env: Mapping[str, str]) -> Document:
+    """Read and parse `file`; `${env.NAME}` in it stands for the variable of `env`.
+
+    Raises ConfigError, with every problem that could be told apart.
+    """
+    return parse_document(read_text(file), str(file), env)
 
 
-def parse_document(text: str, file: str) -> Document:
+def parse_document(text: str, file: str, env: Mapping[str, str]) -> Document:
     """Parse YAML `text`; `file` is the name to show. Raises ConfigError."""
-    root = _compose(text, file)
+    variables = Variables(text, env)
+    root = _compose(variables.text, file)
     if root is None or root.tag == f"{_TAG}null":
-        return Document(file, {}, {})
+        return Document()
     if not isinstance(root, MappingNode):
         _refuse(file, _line(root), "the file is not a mapping", "write lines like `modelsDir: x`")
-    builder = _Builder(file)
+    builder = _Builder(file, variables)
     values = builder.build(root, (), 0)
     if builder.problems:
         raise ConfigError(tuple(builder.problems))
-    return Document(file, values, builder.lines)
+    return Document(values, builder.marks, frozenset(_anchored(root)))
 
 
 def _refuse(file: str, line: int, message: str, suggestion: str = "") -> NoReturn:
     raise ConfigError((ConfigProblem(message, file=file, line=line, suggestion=suggestion),))
 
 
-def _read_text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """The text of a file of the owner's. Raises ConfigError; too large is an error too."""
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -123,12 +134,15 @@ def _line(node: Node) -> int:
 class _Builder:
     """Turns nodes into plain values. Bounded, because aliases can make a small file huge."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, variables: Variables) -> None:
         self.problems: list[ConfigProblem] = []
-        self.lines: dict[Place, int] = {}
+        self.marks: dict[Place, Mark] = {}
         self._file = file
+        self._variables = variables
         self._values_left = MAX_VALUES
-        self._scalars = YAML(typ="safe", pure=True).constructor
+        reader = YAML(typ="safe", pure=True)
+        self._scalars = reader.constructor
+        self._resolver = reader.resolver
 
     def build(self, node: Node, place: Place, depth: int) -> Any:
         self._values_left -= 1
@@ -142,14 +156,14 @@ class _Builder:
             )
         if isinstance(node, MappingNode):
             return self._mapping(node, place, depth)
-        if isinstance(node, SequenceNode):
-            return self._sequence(node, place, depth)
-        return self._scalar(node, place)
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, place)
+        return self._sequence(node, place, depth)
 
-    def _sequence(self, node: SequenceNode, place: Place, depth: int) -> list[Any]:
+    def _sequence(self, node: Node, place: Place, depth: int) -> list[Any]:
         items = []
         for index, item in enumerate(node.value):
-            self.lines[*place, index] = _line(item)
+            self.marks[*place, index] = (self._file, _line(item))
             items.append(self.build(item, (*place, index), depth + 1))
         return items
 
@@ -164,11 +178,11 @@ class _Builder:
             if key is None:
                 continue
             if key in own:
-                first = self.lines[*place, key]
+                _, first = self.marks[*place, key]
                 self._problem(key_node, (*place, key), f"is given twice, first on line {first}")
                 continue
             own.add(key)
-            self.lines[*place, key] = _line(key_node)
+            self.marks[*place, key] = (self._file, _line(key_node))
             values[key] = self.build(value_node, (*place, key), depth + 1)
         return values
 
@@ -184,11 +198,33 @@ class _Builder:
 
     def _key(self, node: Node, place: Place) -> str | None:
         if isinstance(node, ScalarNode):
-            return str(node.value)
+            return str(self._filled(node, place).value)
         self._problem(node, place, "a key must be text")
         return None
 
-    def _scalar(self, node: Node, place: Place) -> Any:
+    def _filled(self, node: ScalarNode, place: Place) -> ScalarNode:
+        """The node with the values of environment variables; without quotes they have a type."""
+        if not self._variables.in_(node.value):
+            return node
+        try:
+            text = self._variables.fill(node.value)
+        except VariableError as error:
+            self.problems.append(
+                ConfigProblem(
+                    str(error),
+                    file=self._file,
+                    line=error.line,
+                    key=dotted(place),
+                    suggestion=error.suggestion,
+                )
+            )
+            text = ""
+        quoted: Any = getattr(node, "style", None)
+        tag = node.tag if quoted else self._resolver.resolve(ScalarNode, text, (True, False))
+        return ScalarNode(tag, text, node.start_mark, node.end_mark, quoted)
+
+    def _scalar(self, node: ScalarNode, place: Place) -> Any:
+        node = self._filled(node, place)
         kind = str(node.tag).removeprefix(_TAG)
         if kind in _TEXT:
             return str(node.value)
@@ -215,3 +251,23 @@ class _Builder:
 
 def _is_merge(node: Node) -> bool:
     return str(node.tag) == f"{_TAG}merge"
+
+
+def _anchored(root: MappingNode) -> Iterator[str]:
+    return (str(key.value) for key, value in root.value if _has_anchor(value))
+
+
+def _has_anchor(node: Node) -> bool:
+    """Whether an anchor is at `node`, at one of its values, or at one of theirs."""
+    inner = [node]
+    for _ in range(3):
+        if any(one.anchor for one in inner):
+            return True
+        inner = [value for one in inner for value in _inside(one)]
+    return False
+
+
+def _inside(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [value for _, value in node.value]
+    return list(node.value) if isinstance(node, SequenceNode) else []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from paddock.config.document import Place
+from paddock.config.nearest import nearest
 from paddock.config.outline import example, known_keys, schema_at
 
 
@@ -27,17 +27,6 @@ class Fault:
 def from_validation(error: ValidationError) -> list[Fault]:
     """Every fault that pydantic found. A free value is never shown: it may be a secret."""
     return [_fault(detail) for detail in error.errors(include_url=False)]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that was probably meant, or "". Case, `_` and `-` make no difference."""
-    plain = {_plain(candidate): candidate for candidate in known}
-    close = difflib.get_close_matches(_plain(word), plain, 1, 0.6)
-    return plain[close[0]] if close else ""
-
-
-def _plain(word: str) -> str:
-    return word.casefold().replace("_", "").replace("-", "")
 
 
 def _fault(detail: ErrorDetails) -> Fault:

@@ -1,4 +1,4 @@
-"""Reads the owner's configuration: defaults < file < environment < flags, all errors at once."""
+"""Reads the owner's configuration: defaults < files < environment < flags, all errors at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from paddock.config.checks import check
-from paddock.config.document import Document, Place, dotted, read_document
+from paddock.config.document import Document, Place, dotted
 from paddock.config.faults import Fault, from_validation
+from paddock.config.legacy import modernize
+from paddock.config.macros import expand
 from paddock.config.paths import default_models_dir, default_state_dir, home
 from paddock.config.schema import Config
+from paddock.config.sources import base_folder, read_sources
 from paddock.errors import ConfigError, ConfigProblem
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -24,16 +27,22 @@ ENVIRONMENT: Mapping[str, str] = {
 """Variables that win over the file, and their keys. Documented in `docs/reference/config.md`."""
 
 
-def load(file: Path | None, env: Mapping[str, str], overrides: Mapping[str, Any]) -> Config:
+def load(
+    file: Path | None,
+    env: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    config_dir: Path | None = None,
+) -> Config:
     """The configuration in force.
 
-    `file` may be None: then there is none. `overrides` are the flags, by dotted key as in
-    `{"listen.openai.port": 8091}`; their relative paths, and those in `env`, start at the current
-    folder, the file's own at its folder. `modelsDir` and `stateDir` are never empty in the result.
+    `file` may be None, and so may `config_dir`, a folder of which every YAML file is added to it.
+    `overrides` are the flags, by dotted key as in `{"listen.openai.port": 8091}`; their relative
+    paths, and those in `env`, start at the current folder, a file's own at its folder. `modelsDir`
+    and `stateDir` are never empty in the result.
 
-    Raises ConfigError with every problem, those of the file in its order. Blocks: it reads a file.
+    Raises ConfigError with every problem, those of a file in its order. Blocks: it reads files.
     """
-    document = read_document(file) if file else Document("", {}, {})
+    document, problems = read_sources(file, config_dir, env)
     layers = _Layers(document)
     layers.put_default(("modelsDir",), [str(default_models_dir(env))])
     layers.put_default(("stateDir",), str(default_state_dir(env)))
@@ -41,11 +50,16 @@ def load(file: Path | None, env: Mapping[str, str], overrides: Mapping[str, Any]
         layers.put(tuple(ENVIRONMENT[variable].split(".")), value, variable)
     for key, value in overrides.items():
         layers.put(tuple(key.split(".")), value, "command line")
-    folder = file.absolute().parent if file else Path.cwd()
-    config, faults = _validate(layers.values, {"folder": folder, "home": home(env)})
-    if config is None or faults:
-        raise ConfigError(layers.problems(faults))
+    modernize(layers.values, document.anchored, _KEYS)
+    values, wrong_macros = expand(layers.values)
+    context = {"folder": base_folder(file, config_dir), "home": home(env)}
+    config, faults = _validate(values, context, wrong_macros)
+    if config is None or faults or problems:
+        raise ConfigError(layers.problems(faults, problems))
     return config
+
+
+_KEYS = frozenset(field.alias or name for name, field in Config.model_fields.items())
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
@@ -85,43 +99,63 @@ class _Layers:
         if self.values.get(str(place[0])) is None:
             self.put(place, value, "default")
 
-    def problems(self, faults: Iterable[Fault]) -> tuple[ConfigProblem, ...]:
-        """The faults with file and line, in the order of the file; other sources come last."""
-        found = (self._problem(fault) for fault in faults)
-        return tuple(sorted(found, key=lambda problem: (problem.line == 0, problem.line)))
+    def problems(
+        self, faults: Iterable[Fault], others: Iterable[ConfigProblem]
+    ) -> tuple[ConfigProblem, ...]:
+        """The faults with file and line, and the others, in the order of the files; those of other
+        sources come last."""
+        found = [*map(self._problem, faults), *others]
+        files = {file: number for number, (file, _) in enumerate(self.document.marks.values())}
+
+        def position(problem: ConfigProblem) -> tuple[bool, int, int]:
+            return problem.line == 0, files.get(problem.file, 0), problem.line
+
+        return tuple(sorted(found, key=position))
 
     def _problem(self, fault: Fault) -> ConfigProblem:
         origin = next((o for place, o in self.origins.items() if _inside(fault.place, place)), "")
+        file, line = self.document.mark_of(fault.place)
         return ConfigProblem(
             fault.message,
-            file=origin or self.document.file,
-            line=0 if origin else self.document.line_of(fault.place),
+            file=origin or file,
+            line=0 if origin else line,
             key=dotted(fault.place),
             suggestion=fault.suggestion,
         )
 
 
 def _validate(
-    values: dict[str, Any], context: Mapping[str, Path]
+    values: dict[str, Any], context: Mapping[str, Path], known: list[Fault]
 ) -> tuple[Config | None, list[Fault]]:
-    """The config as far as it is right, and all faults.
+    """The config as far as it is right, and all faults, the `known` ones first.
 
-    What the schema refuses is taken out and the rest looked at again, so that the checks across
-    keys speak in the same run.
+    What is wrong is taken out and the rest looked at again, so that the checks across keys speak
+    in the same run.
     """
-    faults: list[Fault] = []
+    faults = list(known)
+    _remove_all(values, known)
     try:
         config = _parse(values, context)
     except ValidationError as error:
-        faults = from_validation(error)
-        for fault in faults:
-            _remove(values, fault.place)
+        refused = _without(from_validation(error), known)
+        faults += refused
+        _remove_all(values, refused)
         try:
             config = _parse(values, context)
         except ValidationError:
             return None, faults
-    refused = [fault.place for fault in faults]
-    return config, [*faults, *(fault for fault in check(config) if not _rests_on(fault, refused))]
+    return config, [*faults, *_without(check(config), faults)]
+
+
+def _without(faults: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:
+    """The faults that do not rest on what is known to be wrong."""
+    refused = [fault.place for fault in known]
+    return [fault for fault in faults if not _rests_on(fault, refused)]
+
+
+def _remove_all(values: dict[Any, Any], faults: Iterable[Fault]) -> None:
+    for fault in faults:
+        _remove(values, fault.place)
 
 
 def _parse(values: dict[str, Any], context: Mapping[str, Path]) -> Config:

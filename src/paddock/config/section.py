@@ -52,6 +52,12 @@ def _resolved_program(path: Path, info: ValidationInfo) -> Path:
     return path if len(path.parts) == 1 and str(path) != "~" else _resolved(path, info)
 
 
+def _scalar(value: object) -> object:
+    if not isinstance(value, str | int | float):
+        raise ValueError("expected one value: text, a number, true or false")  # noqa: TRY004
+    return value
+
+
 def _not_empty(value: object) -> object:
     if value == "":
         raise ValueError("expected a path, but it is empty")
@@ -72,7 +78,11 @@ TtlSeconds = Annotated[
 ]
 """A duration, or -1 for "the default"."""
 
-Scalar = str | int | float | bool
+Scalar = Annotated[
+    Any,
+    BeforeValidator(_scalar, json_schema_input_type=str | int | float | bool),
+    Field(examples=["--ctx-size 8192"]),
+]
 """One value of YAML, of its own type."""
 
 Port = Annotated[int, Field(ge=0, le=65535, examples=[8090])]

@@ -2,8 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from paddock.config.document import MAX_BYTES, dotted, parse_document, read_document
+from paddock.config.document import MAX_BYTES, dotted, read_document
+from paddock.config.document import parse_document as parse
 from paddock.errors import ConfigError
+
+
+def parse_document(text, file, env=None):
+    return parse(text, file, env or {})
 
 
 def problems(text):
@@ -35,16 +40,16 @@ def test_values_are_those_of_yaml_1_2():
 
 def test_every_key_and_item_has_its_line():
     document = parse_document("a:\n  b:\n    - x\n    - y: 1\nc: 2\n", "c.yaml")
-    assert document.line_of(("a", "b")) == 2
-    assert document.line_of(("a", "b", 0)) == 3
-    assert document.line_of(("a", "b", 1, "y")) == 4
-    assert document.line_of(("c",)) == 5
+    assert document.mark_of(("a", "b")) == ("c.yaml", 2)
+    assert document.mark_of(("a", "b", 0)) == ("c.yaml", 3)
+    assert document.mark_of(("a", "b", 1, "y")) == ("c.yaml", 4)
+    assert document.mark_of(("c",)) == ("c.yaml", 5)
 
 
 def test_a_missing_place_has_the_line_of_what_holds_it():
     document = parse_document("x: 1\na:\n  b: {}\n", "c.yaml")
-    assert document.line_of(("a", "b", "missing")) == 3
-    assert document.line_of(("missing",)) == 0
+    assert document.mark_of(("a", "b", "missing")) == ("c.yaml", 3)
+    assert document.mark_of(("missing",)) == ("", 0)
 
 
 def test_aliases_and_merges_are_followed_and_own_keys_win():
@@ -106,7 +111,7 @@ def test_an_alias_bomb_is_refused_in_bounded_time():
 
 def refused(file: Path):
     with pytest.raises(ConfigError) as caught:
-        read_document(file)
+        read_document(file, {})
     [problem] = caught.value.problems
     assert problem.file == str(file)
     return problem
@@ -129,7 +134,7 @@ def test_text_that_is_not_utf8_has_its_line(tmp_path):
 def test_a_byte_order_mark_is_no_problem(tmp_path):
     file = tmp_path / "c.yaml"
     file.write_bytes(b"\xef\xbb\xbfa: 1\n")
-    assert read_document(file).values == {"a": 1}
+    assert read_document(file, {}).values == {"a": 1}
 
 
 def test_a_huge_file_is_refused(tmp_path):

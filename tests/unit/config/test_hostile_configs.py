@@ -45,9 +45,9 @@ def problems(read):
     return ()
 
 
-@given(st.text(alphabet="ab:- \n\t[]{}&*!|>'\"#%@<?,0~\\\x00é", max_size=60))
+@given(st.text(alphabet="ab:- \n\t[]{}&*!|>'\"#%@<?,0~\\\x00é$", max_size=60))
 def test_any_text_is_read_or_refused(text):
-    for problem in problems(lambda: parse_document(text, "c.yaml")):
+    for problem in problems(lambda: parse_document(text, "c.yaml", ENV)):
         assert problem.message
 
 

@@ -27,5 +27,5 @@ def test_what_is_printed_is_a_config_again(tmp_path):
 
 def test_every_key_is_shown():
     values = as_values(Config())
-    assert parse_document(as_yaml_text(Config()), "x").values == values
+    assert parse_document(as_yaml_text(Config()), "x", {}).values == values
     assert {field.alias for field in Config.model_fields.values()} == set(values)
