@@ -22,7 +22,7 @@ from tests.fakes.gguf_maker import Gguf
 from tests.fakes.wire import Wire, wire
 
 FAKE = Path(__file__).with_name("llama_server.py")
-DOOR = re.compile(r"^ +(\w+) +(http://\S+)", re.MULTILINE)
+DOOR = re.compile(r"^ +(\w+) +(https?://\S+)", re.MULTILINE)
 PATIENCE = 30.0
 
 

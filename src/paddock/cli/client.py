@@ -6,6 +6,7 @@ import codecs
 import http.client
 import json
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -115,6 +116,11 @@ class Client:
     def _unreachable(self, error: Exception) -> Unreachable:
         if isinstance(error, ConnectionRefusedError):
             why, hint = "", "start it with `paddock serve`"
+        elif isinstance(error, ssl.SSLCertVerificationError):
+            why = f" that can be trusted: {error.verify_message}"
+            hint = "name the file of its certificate in SSL_CERT_FILE"
+        elif isinstance(error, ConnectionError) and not self.address.secure:
+            why, hint = ": it hung up", f"does it speak https://? {_OTHER}"
         elif isinstance(error, TimeoutError):
             why, hint = " in time", _OTHER
         else:

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from paddock.cli import daemon_options
+from paddock.cli import daemon_options, swap_flags
 from paddock.cli.hasten import hastened_imports
 
 
-@click.command("serve", short_help="Run the daemon.")
+@click.command("serve", cls=swap_flags.SwapCommand, short_help="Run the daemon.")
 @daemon_options.config_file
 @click.option(
     "--models-dir",
@@ -25,19 +25,35 @@ from paddock.cli.hasten import hastened_imports
 )
 @daemon_options.door_host
 @daemon_options.door_port
+@swap_flags.listen
+@swap_flags.tls_cert
+@swap_flags.tls_key
+@swap_flags.watch_config
 @click.option("--engine", metavar="NAME", help="The engine for models that name none.")
 @daemon_options.state_dir
 @daemon_options.log_level
-def command(file: Path | None, models_dirs: tuple[Path, ...], **flags: Any) -> None:
+def command(
+    file: Path | None,
+    models_dirs: tuple[Path, ...],
+    listen: str | None,
+    watch_config: bool | None,
+    tls_cert_file: Path | None,
+    tls_key_file: Path | None,
+    **flags: Any,
+) -> None:
     """Run the daemon until Ctrl-C or SIGTERM.
 
-    Options win over the environment, and that over the configuration file.
+    Options win over the environment, and that over the configuration file. Long options may be
+    written with one dash.
     """
     with hastened_imports():
         from paddock.config.paths import find_config
         from paddock.config.source import Source
 
+    if listen and (flags["host"] or flags["port"] is not None):
+        raise click.UsageError("give either --listen, or --host and --port")
     said = daemon_options.overrides(**flags)
+    said |= swap_flags.overrides(listen, watch_config, tls_cert_file, tls_key_file)
     if models_dirs:
         said["modelsDir"] = [str(folder.absolute()) for folder in models_dirs]
     source = Source(file or find_config(os.environ), dict(os.environ), said)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from pathlib import Path
 
 from aiohttp import web
 
 from paddock.config.schema import Door as DoorConfig
+from paddock.daemon.certificate import Certificate
 from paddock.errors import PaddockError
 from paddock.gateway.door import Door
+from paddock.tasks import cancel_and_wait, spawn
 
 CLOSE_SECONDS = 2.0
 """After the drain, how long connections get to write their last bytes."""
@@ -22,36 +25,51 @@ class DoorBusy(PaddockError):
 class OpenDoor:
     """A door that listens."""
 
-    def __init__(self, name: str, host: str, port: int, runner: web.ServerRunner) -> None:
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        port: int,
+        runner: web.ServerRunner,
+        certificate: Certificate | None,
+    ) -> None:
         self.name = name
         self.host = host
         self.port = port
         """The real port, also when 0 was asked for."""
         self._runner = runner
+        self._scheme = "https" if certificate else "http"
+        self._following = (
+            [spawn(certificate.follow(), name=f"certificate of {name}")] if certificate else []
+        )
 
     @property
     def url(self) -> str:
         """The address to tell people. One that listens everywhere is reached on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        host = f"[{host}]" if ":" in host else host
+        return f"{self._scheme}://{host}:{self.port}"
 
     async def aclose(self) -> None:
         """Stop listening and close every connection. Idempotent."""
+        await cancel_and_wait(self._following)
         await self._runner.cleanup()
 
 
 async def open_door(name: str, config: DoorConfig, door: Door) -> OpenDoor:
-    """Listen. Raises DoorBusy with what to do about it."""
+    """Listen. Raises DoorBusy or CertificateUnusable with what to do about it."""
+    certificate = await asyncio.to_thread(Certificate, name, config.tls) if config.tls else None
     runner = web.ServerRunner(door.server(), shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
-    site = web.TCPSite(runner, config.host, config.port)
+    context = certificate.context if certificate else None
+    site = web.TCPSite(runner, config.host, config.port, ssl_context=context)
     try:
         await site.start()
     except OSError as error:
         await runner.cleanup()
         raise _busy(name, config, error) from error
     port = next((address[1] for address in runner.addresses), config.port)
-    return OpenDoor(name, config.host, port, runner)
+    return OpenDoor(name, config.host, port, runner, certificate)
 
 
 def _busy(name: str, config: DoorConfig, error: OSError) -> DoorBusy:
