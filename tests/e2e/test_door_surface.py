@@ -32,9 +32,9 @@ QUICK: dict[str, tuple[str, dict[str, Any]]] = {
     "/embeddings": ("/embeddings", {"model": "llama-a", "input": "four"}),
     "/embedding": ("/embedding", {"model": "llama-a", "content": "four"}),
     "/v1/rerank": ("/v1/rerank", {"model": "llama-a", "query": "q", "documents": ["a", "b"]}),
-    "/rerank": ("/v1/rerank", {"model": "llama-a", "query": "q", "documents": ["a"]}),
-    "/reranking": ("/v1/rerank", {"model": "llama-a", "query": "q", "documents": ["a"]}),
-    "/v1/reranking": ("/v1/rerank", {"model": "llama-a", "query": "q", "documents": ["a"]}),
+    "/rerank": ("/rerank", {"model": "llama-a", "query": "q", "documents": ["a"]}),
+    "/reranking": ("/reranking", {"model": "llama-a", "query": "q", "documents": ["a"]}),
+    "/v1/reranking": ("/v1/reranking", {"model": "llama-a", "query": "q", "documents": ["a"]}),
     "/v1/messages/count_tokens": ("/v1/messages/count_tokens", CHAT),
     "/v1/audio/speech": ("/v1/audio/speech", {"model": "llama-a", "input": "say", "voice": "x"}),
     "/v1/images/generations": ("/v1/images/generations", {"model": "llama-a", "prompt": "a cat"}),
@@ -321,7 +321,8 @@ def test_the_front_page_names_the_door_and_runs_nothing(home: House) -> None:
     answer = home.ask("GET", "/")
 
     assert home.url in answer.text
-    assert "script" not in answer.text
+    assert "<script" not in answer.text
+    assert "/v1/chat/completions" in answer.text
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 

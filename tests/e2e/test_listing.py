@@ -83,7 +83,10 @@ def test_an_embedding_model_says_so(stocked: House) -> None:
 
 
 def test_a_command_has_no_header_to_tell_of(stocked: House) -> None:
-    assert "meta" not in listed(stocked)["of/mine"]
+    entry = listed(stocked)["of/mine"]
+
+    assert entry["meta"] == {"llamaswap": {"type": "model", "aliases": ["mine"]}}
+    assert "architecture" not in entry
 
 
 def test_the_status_tells_what_is_in_memory(stocked: House) -> None:

@@ -60,12 +60,15 @@ def test_upstream_passes_any_method_and_body(home: House, method: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("method", "status"), [("GET", 301), ("POST", 308), ("PUT", 308)])
 @pytest.mark.parametrize("name", ["llama-a", "a/b", "a%2Fb"])
-def test_upstream_without_a_path_leads_to_its_root(home: House, name: str) -> None:
+def test_upstream_without_a_path_leads_to_its_root(
+    home: House, name: str, method: str, status: int
+) -> None:
     with home.wire() as wire:
-        answer = wire.ask("GET", f"/upstream/{name}?x=1").answer()
+        answer = wire.ask(method, f"/upstream/{name}?x=1").answer()
 
-    assert answer.status == 308
+    assert answer.status == status
     assert answer.header("location") == f"/upstream/{name}/?x=1"
 
 

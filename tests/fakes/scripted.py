@@ -24,6 +24,8 @@ from paddock.gateway.door import sent_body
 from paddock.gateway.endings import Endings
 from paddock.gateway.forward import Ask, Forwarder
 from paddock.gateway.leasing import Leasing
+from paddock.gateway.naming import Target
+from paddock.gateway.peers import Peers
 from paddock.gateway.relay import Relay
 from paddock.gateway.routes import Call
 from paddock.gateway.tunnel import is_upgrade, upgrade_headers
@@ -31,6 +33,7 @@ from paddock.scheduler.lease import Lease
 
 PATIENCE = 20.0
 MODEL: Any = SimpleNamespace(id="scripted")
+TARGET = Target(MODEL, "scripted")
 Handle = Callable[["Upstream", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -159,8 +162,8 @@ class Rig:
             if self.open_early:
                 return await self._open_early(call, ask)
             if is_upgrade(request):
-                return await self._forwarder().tunnel(call, MODEL, self._upgrade(request))
-            return await self._forwarder().forward(call, MODEL, ask)
+                return await self._forwarder().tunnel(call, TARGET, self._upgrade(request))
+            return await self._forwarder().forward(call, TARGET, ask)
         except PaddockError as error:
             return problems.response(error, request.path)
 
@@ -171,9 +174,8 @@ class Rig:
         scheduler: Any = SimpleNamespace(
             lease_now=lambda model, client: Lease(instance, client, lambda _: None)
         )
-        library: Any = None
-        current = Current(Config.model_construct(stall_timeout=self.stall_timeout))
-        return Forwarder(library, Leasing(scheduler, EventBus(), current), current)
+        bus, current = EventBus(), Current(Config.model_construct(stall_timeout=self.stall_timeout))
+        return Forwarder(Leasing(scheduler, bus, current), Peers(current, bus), current)
 
     @staticmethod
     def _upgrade(request: web.BaseRequest) -> Ask:

@@ -32,7 +32,12 @@ from paddock.gateway.leasing import Leasing
 from paddock.gateway.lifecycle import Lifecycle
 from paddock.gateway.listing import Listing
 from paddock.gateway.log_endpoints import LogEndpoints
+from paddock.gateway.model_list import ModelList
+from paddock.gateway.naming import Names
 from paddock.gateway.openai import ModelEndpoints
+from paddock.gateway.peer_endpoint import PeerEndpoint
+from paddock.gateway.peers import Peers
+from paddock.gateway.profiles import Profiles
 from paddock.gateway.queue_endpoint import QueueEndpoint
 from paddock.gateway.routes import RouteTable
 from paddock.gateway.status_endpoints import StatusEndpoints
@@ -89,22 +94,30 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
         health = ConfigEndpoints(current, reloader.reload)
         lifecycle = Lifecycle(library, scheduler, bus, streams)
         stack.push_async_callback(lifecycle.aclose)
-        forwarder = Forwarder(library, Leasing(scheduler, bus, current), current)
+        profiles, peers = Profiles(current, bus), Peers(current, bus)
+        stack.push_async_callback(peers.aclose)
+        names = Names(current, bus, library, scheduler, profiles, peers)
+        forwarder = Forwarder(Leasing(scheduler, bus, current), peers, current)
         routes = RouteTable(
             (
                 *front.routes(),
-                *ModelEndpoints(forwarder).routes(),
+                *ModelEndpoints(names, forwarder).routes(),
+                *ModelList(current, library, scheduler, names, profiles, peers).routes(),
+                *PeerEndpoint(peers).routes(),
+                *profiles.routes(),
                 *Listing(current, library, scheduler, launcher).routes(),
                 *QueueEndpoint(scheduler, launcher).routes(),
                 *StatusEndpoints(front, ring, library, scheduler, launcher, health).routes(),
                 *lifecycle.routes(),
                 *health.routes(),
-                *UpstreamEndpoint(library, forwarder).routes(),
+                *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),
             )
         )
         doors = await _opened(stack, current, routes, bus)
         front.doors = [(door.name, door.url) for door in doors]
+        front.endpoints = routes.routes
+        peers.start()
         preload = Preload(current, library, scheduler)
         stack.push_async_callback(preload.aclose)
         bus.listen(preload.heard)

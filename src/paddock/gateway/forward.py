@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
@@ -21,10 +21,10 @@ from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway.assembled import Assembled
 from paddock.gateway.endings import Endings
 from paddock.gateway.leasing import Leasing
+from paddock.gateway.naming import Target
+from paddock.gateway.peers import PeerModel, Peers
 from paddock.gateway.relay import Relay, Relayed
 from paddock.gateway.tunnel import Tunnel
-from paddock.library.library import Library
-from paddock.library.model import Model
 from paddock.scheduler.lease import Lease
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Ask:
     """How the child ends a stream of events, where that is known."""
     assembler: Assembler | None = None
     """Puts the streamed answer together for a client that wants it whole."""
+    holds: bool = True
+    """It keeps a slot, and its model in memory, for as long as it lasts."""
 
 
 def passed_headers(request: web.BaseRequest) -> Headers:
@@ -65,20 +67,17 @@ def passed_headers(request: web.BaseRequest) -> Headers:
 class Forwarder:
     """Carries requests to models."""
 
-    def __init__(self, library: Library, leasing: Leasing, current: Current) -> None:
-        self._library = library
+    def __init__(self, leasing: Leasing, peers: Peers, current: Current) -> None:
         self._leasing = leasing
+        self._peers = peers
         self._current = current
 
-    def resolve(self, name: str) -> Model:
-        """The model of this name. Raises UnknownModel."""
-        return self._library.resolve(name)
+    async def forward(self, call: Call, target: Target, ask: Ask) -> web.StreamResponse:
+        """Ask `target` and answer the client.
 
-    async def forward(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
-        """Ask `model` and answer the client.
-
-        Raises what the scheduler and the engine raise, as long as nothing was written; afterwards
-        the error is told in the stream. Cancelling gives back the lease and stops the generation.
+        Raises what the scheduler, the engine and peers raise, as long as nothing was written;
+        afterwards the error is told in the stream. Cancelling gives back the lease and stops the
+        generation.
         """
         relay = Relay(
             call.request,
@@ -86,29 +85,41 @@ class Forwarder:
             stall_timeout=self._current.config.stall_timeout,
             endings=ask.endings,
         )
-        return await self._carry(call, model, ask, relay)
+        return await self._carry(call, target, ask, relay)
 
-    async def tunnel(self, call: Call, model: Model, ask: Ask) -> web.StreamResponse:
-        """Open a WebSocket to `model` for the client and return when either side ends it.
+    async def tunnel(self, call: Call, target: Target, ask: Ask) -> web.StreamResponse:
+        """Open a WebSocket to `target` for the client and return when either side ends it.
 
         Errors are as `forward` has them.
         """
         relay = Tunnel(
             call.request, _told_headers(call), stall_timeout=self._current.config.stall_timeout
         )
-        return await self._carry(call, model, ask, relay)
+        return await self._carry(call, target, ask, relay)
 
-    async def _carry(self, call: Call, model: Model, ask: Ask, relay: Relay) -> web.StreamResponse:
+    async def _carry(
+        self, call: Call, target: Target, ask: Ask, relay: Relay
+    ) -> web.StreamResponse:
+        model = target.model
         streams_to = relay if ask.streams else None
         try:
+            if isinstance(model, PeerModel):
+                return await self._ask_peer(call, model, ask, relay)
             with await self._leasing.lease(call, model, streams_to) as lease:
                 relay.added = (*relay.added, _timing(lease))
+                if not ask.holds:
+                    lease.release()
                 return await self._exchange(lease.instance, ask, relay)
         except PaddockError as error:
             if not relay.started:
                 raise
             relay.fail(error)
             return relay.relayed()
+
+    async def _ask_peer(self, call: Call, model: PeerModel, ask: Ask, relay: Relay) -> Relayed:
+        headers = (*ask.headers, *self._peers.headers(call.request))
+        with model.peer.serving(model.id):
+            return await _relay(model.peer.pool, replace(ask, headers=headers), relay)
 
     # --- an exchange
 

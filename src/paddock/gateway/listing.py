@@ -1,4 +1,4 @@
-"""The models as each dialect lists them, made from one look at the library and the scheduler."""
+"""What runs, as llama-swap tells it, and every detail of what there is, as Paddock does."""
 
 from __future__ import annotations
 
@@ -14,25 +14,17 @@ from paddock.config.model_entry import ModelEntry
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import InstanceState
+from paddock.gateway.model_list import STATUS, states
 from paddock.gateway.queue_endpoint import waiting_rows
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
-from paddock.library.model import Model, Trait
+from paddock.library.model import Model
 from paddock.scheduler.scheduler import Scheduler
-from paddock.scheduler.view import FailureView, InstanceView, SchedulerView
-
-STATUS = {
-    InstanceState.STARTING: "loading",
-    InstanceState.READY: "loaded",
-    InstanceState.STOPPING: "loaded",
-}
-"""llama.cpp's router words for our states; anything else is `unloaded`."""
-
-OUTPUTS = {Trait.EMBEDDING: "embedding", Trait.RERANK: "score"}
+from paddock.scheduler.view import FailureView, InstanceView
 
 
 class Listing:
-    """Answers what models there are, and what runs."""
+    """Answers what runs, and every detail of what there is."""
 
     def __init__(
         self,
@@ -49,27 +41,10 @@ class Listing:
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
         return (
-            Route("GET", "/v1/models", self.models),
-            Route("GET", "/models", self.models),
-            Route("GET", "/v1/models/*", self.model),
             Route("GET", "/running", self.running),
             Route("GET", "/api/paddock/library", self.library),
             Route("GET", "/api/paddock/instances", self.instances),
         )
-
-    async def models(self, call: Call) -> web.Response:  # noqa: ARG002
-        """OpenAI's model list, with llama.cpp's `status` and what the header tells."""
-        states = _states(self._scheduler.snapshot())
-        listed = (m for m in self._library.catalog.models.values() if not m.settings.unlisted)
-        data = [self._entry(model, states.get(model.id)) for model in listed]
-        return web.json_response({"object": "list", "data": data})
-
-    async def model(self, call: Call) -> web.Response:
-        """One model, by any of its names."""
-        name = call.request.rel_url.path.removeprefix("/v1/models/")
-        model = self._library.resolve(name)
-        states = _states(self._scheduler.snapshot())
-        return web.json_response(self._entry(model, states.get(model.id)))
 
     async def running(self, call: Call) -> web.Response:  # noqa: ARG002
         """llama-swap's list of what is in memory."""
@@ -80,8 +55,8 @@ class Listing:
         """All models, unlisted ones too, and with `?all=1` the files that were left out."""
         catalog = self._library.catalog
         view = self._scheduler.snapshot()
-        states, failed = _states(view), {failure.model for failure in view.failed}
-        told = [_library_entry(m, _state_word(m, states, failed)) for m in catalog.models.values()]
+        running, failed = states(view), {failure.model for failure in view.failed}
+        told = [_library_entry(m, _state_word(m, running, failed)) for m in catalog.models.values()]
         left_out = [{"path": str(f.path), "reason": f.reason} for f in catalog.left_out]
         everything = "all" in call.request.query
         return web.json_response({"models": told, "left_out": left_out if everything else []})
@@ -96,40 +71,6 @@ class Listing:
                 "failures": [_failure(one) for one in view.failed],
             }
         )
-
-    def _entry(self, model: Model, state: InstanceState | None) -> dict[str, Any]:
-        header = model.header
-        entry: dict[str, Any] = {
-            "id": model.id,
-            "object": "model",
-            "created": int(model.modified),
-            "owned_by": "paddock",
-            "name": model.settings.name or header.name or model.id,
-            "aliases": list(model.aliases),
-            "status": {"value": STATUS.get(state, "unloaded") if state else "unloaded"},
-            "capabilities": sorted(model.traits),
-            "architecture": modalities(model),
-        }
-        if model.settings.description:
-            entry["description"] = model.settings.description
-        if model.path is not None:
-            entry["context_length"] = self._context(model)
-            entry["meta"] = {
-                "n_ctx_train": header.context_length,
-                "n_embd": header.embedding_length,
-                "n_params": header.parameters,
-                "n_vocab": header.vocabulary,
-                "size": model.size,
-                "ftype": header.quantization,
-                "architecture": header.architecture,
-            }
-        return entry
-
-    def _context(self, model: Model) -> int:
-        asked = model.settings.context_length
-        asked = self._current.config.context_length if asked is None else asked
-        trained = model.header.context_length
-        return min(asked or trained, trained or asked)
 
     def _running(self, view: InstanceView) -> dict[str, Any]:
         instance = self._launcher.find(view.instance)
@@ -163,17 +104,6 @@ class Listing:
             "size": instance.model.size if instance else 0,
             "leaving": view.leaving,
         }
-
-
-def modalities(model: Model) -> dict[str, list[str]]:
-    """What goes into a model and what comes out."""
-    inputs = ["text", "image"] if Trait.VISION in model.traits else ["text"]
-    outputs = [word for trait, word in OUTPUTS.items() if trait in model.traits]
-    return {"input_modalities": inputs, "output_modalities": outputs or ["text"]}
-
-
-def _states(view: SchedulerView) -> dict[str, InstanceState]:
-    return {instance.model: instance.state for instance in view.instances}
 
 
 def _state_word(model: Model, states: dict[str, InstanceState], failed: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Find one short text field in a multipart/form-data body, without taking the body apart."""
+"""One short text field of a multipart/form-data body, without taking the body apart."""
 
 from __future__ import annotations
 
@@ -29,17 +29,32 @@ def text_field(body: bytes, boundary: bytes, name: str) -> str | None:
 
     Raises InvalidRequest when the value is longer than 1 KiB or is not UTF-8.
     """
+    place = _place(body, boundary, name)
+    if place is None:
+        return None
+    start, end = place
+    if end - start > MAX_VALUE:
+        raise InvalidRequest(f"the form field {name!r} is too long", param=name)
+    try:
+        return body[start:end].decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"the form field {name!r} is not UTF-8", param=name) from None
+
+
+def with_text_field(body: bytes, boundary: bytes, name: str, value: str) -> bytes:
+    """`body` with `value` in the first field called `name`, which is made when it is missing."""
+    place = _place(body, boundary, name)
+    if place is not None:
+        return b"".join((body[: place[0]], value.encode(), body[place[1] :]))
+    head = f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    return b"".join((b"--", boundary, b"\r\n", head, body))
+
+
+def _place(body: bytes, boundary: bytes, name: str) -> tuple[int, int] | None:
+    """Where the value of the first field called `name` starts and ends."""
     wanted = name.encode()
-    for head, start, end in _parts(body, b"--" + boundary):
-        if _field_name(head) != wanted:
-            continue
-        if end - start > MAX_VALUE:
-            raise InvalidRequest(f"the form field {name!r} is too long", param=name)
-        try:
-            return body[start:end].decode()
-        except UnicodeDecodeError:
-            raise InvalidRequest(f"the form field {name!r} is not UTF-8", param=name) from None
-    return None
+    parts = _parts(body, b"--" + boundary)
+    return next(((s, e) for head, s, e in parts if _field_name(head) == wanted), None)
 
 
 def _field_name(head: bytes) -> bytes | None:

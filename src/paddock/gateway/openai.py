@@ -1,7 +1,8 @@
-"""The OpenAI door's model endpoints: OpenAI's, Anthropic's Messages and llama.cpp's own.
+"""The endpoints whose answer comes from a model: OpenAI's, Anthropic's Messages, llama.cpp's own,
+and those that llama-swap passes to servers of pictures and speech.
 
-All are dispatched by the model they name, in a JSON body whatever its Content-Type, in a multipart
-field or in the query, and answered by that model's child.
+All are dispatched by the model they name, in a JSON body whatever its Content-Type, in a field of a
+form or in the query, and answered by that model's child or its peer.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import Any
 
 from aiohttp import web
 
-from paddock.errors import InvalidRequest
+from paddock import __version__
 from paddock.gateway.assemble import plan
 from paddock.gateway.body import LARGE, dump_json, model_name, parse_json_async
 from paddock.gateway.door import sent_body
 from paddock.gateway.endings import ENDINGS
+from paddock.gateway.filters import overridden, renamed, stripped
+from paddock.gateway.forms import form_of, is_form
 from paddock.gateway.forward import Ask, Forwarder, passed_headers
-from paddock.gateway.multipart import boundary_of, text_field
+from paddock.gateway.naming import Names, Target
+from paddock.gateway.peers import PeerModel
 from paddock.gateway.routes import Call, Route
 from paddock.gateway.screen import screen
 from paddock.library.model import Model
@@ -26,68 +30,146 @@ JSON_LIMIT = 64 << 20
 UPLOAD_LIMIT = 100 << 20
 """llama-server takes 100 MiB."""
 
+_SAME = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/embeddings",
+    "/embedding",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/rerank",
+    "/v1/reranking",
+    "/rerank",
+    "/reranking",
+    "/v1/audio/speech",
+    "/v1/images/generations",
+    "/sdapi/v1/txt2img",
+    "/sdapi/v1/img2img",
+    "/infill",
+    "/completion",
+    "/completions",
+    "/tokenize",
+    "/detokenize",
+    "/apply-template",
+)
+"""JSON endpoints that have the same path there."""
+
+_WITHOUT_V1 = (
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/messages",
+    "/messages/count_tokens",
+    "/embeddings",
+    "/rerank",
+    "/reranking",
+)
+"""Endpoints of servers that know no `/v1`; here they are below `/v`."""
+
 JSON_TARGETS = {
-    "/v1/chat/completions": "/v1/chat/completions",
+    **{path: path for path in _SAME},
+    **{f"/v{path}": path for path in _WITHOUT_V1},
     "/chat/completions": "/v1/chat/completions",
-    "/v1/completions": "/v1/completions",
-    "/v1/embeddings": "/v1/embeddings",
-    "/embeddings": "/embeddings",
-    "/embedding": "/embedding",
-    "/v1/responses": "/v1/responses",
-    "/v1/messages": "/v1/messages",
-    "/v1/messages/count_tokens": "/v1/messages/count_tokens",
-    "/v1/rerank": "/v1/rerank",
-    "/rerank": "/v1/rerank",
-    "/reranking": "/v1/rerank",
-    "/v1/reranking": "/v1/rerank",
-    "/v1/audio/speech": "/v1/audio/speech",
-    "/v1/images/generations": "/v1/images/generations",
-    "/infill": "/infill",
-    "/completion": "/completion",
-    "/completions": "/completions",
-    "/tokenize": "/tokenize",
-    "/detokenize": "/detokenize",
-    "/apply-template": "/apply-template",
+    "/audioapi/v1/tasks/run": "/v1/tasks/run",
 }
-"""Each JSON endpoint of the door, and the endpoint of the child that answers it."""
+"""Each JSON endpoint of the door, and the path that answers it."""
+
+FORM_PATHS = ("/v1/audio/transcriptions",)
+"""Endpoints that take a form."""
+
+EITHER_PATHS = ("/v1/audio/voices", "/v1/images/edits")
+"""Endpoints that take a form or JSON."""
+
+QUERY_PATHS = ("/v1/audio/voices", "/sdapi/v1/loras", "/props")
+"""Endpoints without a body: the query names the model."""
 
 JSON = ((b"Content-Type", b"application/json"),)
-
-MULTIPART_PATHS = ("/v1/audio/transcriptions",)
 
 
 class ModelEndpoints:
     """The endpoints whose answer comes from a model."""
 
-    def __init__(self, forwarder: Forwarder) -> None:
+    def __init__(self, names: Names, forwarder: Forwarder) -> None:
+        self._names = names
         self._forwarder = forwarder
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
-        json_routes = (Route("POST", path, self.answer_json) for path in JSON_TARGETS)
-        multipart = (Route("POST", path, self.answer_multipart) for path in MULTIPART_PATHS)
-        return (*json_routes, *multipart)
+        return (
+            *(Route("POST", path, self.answer_json) for path in JSON_TARGETS),
+            *(Route("POST", path, self.answer_form) for path in FORM_PATHS),
+            *(Route("POST", path, self.answer_either) for path in EITHER_PATHS),
+            *(Route("GET", path, self.answer_query) for path in QUERY_PATHS),
+        )
 
     async def answer_json(self, call: Call) -> web.StreamResponse:
         """An endpoint with a JSON body."""
         raw = await sent_body(call.request, JSON_LIMIT)
-        body = await parse_json_async(raw)
-        model = self._forwarder.resolve(_model_asked_for(call, body))
-        target = JSON_TARGETS[call.request.path]
-        ask = await _ask(model, target, body, raw)
-        return await self._forwarder.forward(call, model, ask)
+        if raw[:1] != b"{" and is_form(_content_type(call), raw):
+            return await self._answer_form(call, raw)
+        return await self._answer_json(call, raw)
 
-    async def answer_multipart(self, call: Call) -> web.StreamResponse:
-        """An endpoint with a form: only its `model` field is looked at."""
-        content_type = call.request.headers.get("Content-Type", "")
-        if not content_type.lower().startswith("multipart/form-data"):
-            raise InvalidRequest("this endpoint takes multipart/form-data")
-        boundary = boundary_of(content_type)
-        body = await sent_body(call.request, UPLOAD_LIMIT)
-        name = text_field(body, boundary, "model") or call.request.query.get("model", "")
-        model = self._forwarder.resolve(model_name({"model": name or None}))
-        ask = Ask("POST", call.request.path, body, passed_headers(call.request))
-        return await self._forwarder.forward(call, model, ask)
+    async def answer_form(self, call: Call) -> web.StreamResponse:
+        """An endpoint with a form."""
+        form_of(_content_type(call), b"")  # before much is read
+        return await self._answer_form(call, await sent_body(call.request, UPLOAD_LIMIT))
+
+    async def answer_either(self, call: Call) -> web.StreamResponse:
+        """An endpoint with a form or a JSON body."""
+        raw = await sent_body(call.request, UPLOAD_LIMIT)
+        if is_form(_content_type(call), raw):
+            return await self._answer_form(call, raw)
+        return await self._answer_json(call, raw)
+
+    async def answer_query(self, call: Call) -> web.StreamResponse:
+        """An endpoint without a body."""
+        name = call.request.query.get("model")
+        if name is None and call.request.path == "/props":
+            return web.json_response(ROUTER_PROPS)
+        target = self._names.resolve(model_name({"model": name}))
+        url = call.request.rel_url
+        url = url.update_query({"model": target.told}) if target.told else url
+        ask = Ask("GET", str(url), b"", passed_headers(call.request))
+        return await self._forwarder.forward(call, target, ask)
+
+    async def _answer_json(self, call: Call, raw: bytes) -> web.StreamResponse:
+        body = await parse_json_async(raw)
+        target = self._names.resolve(_model_asked_for(call, body))
+        path = call.request.path
+        ask = await _ask(target, JSON_TARGETS.get(path, path), body, raw)
+        return await self._forwarder.forward(call, target, ask)
+
+    async def _answer_form(self, call: Call, raw: bytes) -> web.StreamResponse:
+        form = form_of(_content_type(call), raw)
+        name = form.field("model") or call.request.query.get("model")
+        target = self._names.resolve(model_name({"model": name}))
+        if target.told:
+            form = form.with_field("model", target.told)
+        path = call.request.path
+        ask = Ask(
+            "POST",
+            JSON_TARGETS.get(path, path),
+            form.body,
+            passed_headers(call.request),
+            streams=form.field("stream") == "true",
+        )
+        return await self._forwarder.forward(call, target, ask)
+
+
+ROUTER_PROPS = {
+    "role": "router",
+    "model_alias": "paddock",
+    "model_path": "none",
+    "default_generation_settings": {"n_ctx": 0, "params": {}},
+    "build_info": f"paddock {__version__}",
+}
+"""What `/props` answers for no model: llama.cpp's router says the same kind of thing."""
+
+
+def _content_type(call: Call) -> str:
+    return call.request.headers.get("Content-Type", "")
 
 
 def _model_asked_for(call: Call, body: dict[str, Any]) -> str:
@@ -96,18 +178,22 @@ def _model_asked_for(call: Call, body: dict[str, Any]) -> str:
     return model_name(body)
 
 
-async def _ask(model: Model, target: str, body: dict[str, Any], raw: bytes) -> Ask:
-    """What to ask the child: the client's own bytes unless something in them must change."""
-    streams = body.get("stream") is True
-    if not runs_llama_cpp(model):
-        return Ask("POST", target, raw, JSON, streams=streams)
-    screened = screen(target, body)
-    assembly = plan(target, screened)
+async def _ask(target: Target, path: str, body: dict[str, Any], raw: bytes) -> Ask:
+    """What to ask the target: the client's own bytes unless something in them must change."""
+    told = stripped(renamed(body, target.told), target.filters)
+    if not runs_llama_cpp(target.model):
+        told = overridden(told, target.filters, target.name)
+        data = raw if told is body else await _written(told, len(raw))
+        return Ask("POST", path, data, JSON, streams=told.get("stream") is True)
+    # The owner's own fields are not screened.
+    told = overridden(screen(path, told), target.filters, target.name)
+    assembly = plan(path, told)
     if assembly is not None:
         data = await _written(assembly.body, len(raw))
-        return Ask("POST", target, data, JSON, assembler=assembly.assembler)
-    data = raw if screened is body else await _written(screened, len(raw))
-    return Ask("POST", target, data, JSON, streams=streams, endings=ENDINGS.get(target, ()))
+        return Ask("POST", path, data, JSON, assembler=assembly.assembler)
+    data = raw if told is body else await _written(told, len(raw))
+    streams = told.get("stream") is True
+    return Ask("POST", path, data, JSON, streams=streams, endings=ENDINGS.get(path, ()))
 
 
 async def _written(body: dict[str, Any], size: int) -> bytes:
@@ -117,6 +203,8 @@ async def _written(body: dict[str, Any], size: int) -> bytes:
     return dump_json(body)
 
 
-def runs_llama_cpp(model: Model) -> bool:
+def runs_llama_cpp(model: Model | PeerModel) -> bool:
     """Whether a model's child is llama.cpp's server, whose weak spots and streams we know."""
+    if isinstance(model, PeerModel):
+        return False
     return model.path is not None or "llama-server" in model.settings.cmd

@@ -1,21 +1,32 @@
-"""`/upstream/{id}/{path}`: any request of a client, WebSockets too, straight to a model's child."""
+"""Any request of a client, WebSockets too, straight to a model's child.
+
+`/upstream/{id}/{path}` names the model; `/comfyui/{path}` is for one that has a path of its own.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+import re
+from functools import lru_cache
+from html import escape
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
-from paddock.errors import InvalidRequest
+from paddock.config.current import Current
+from paddock.engine.instance import Instance
+from paddock.errors import InvalidRequest, NotReady
+from paddock.events import InstanceState
 from paddock.gateway.body import dump_json, parse_json_async
 from paddock.gateway.door import sent_body
 from paddock.gateway.forward import Ask, Forwarder, passed_headers
+from paddock.gateway.naming import Names, Target
 from paddock.gateway.openai import UPLOAD_LIMIT, runs_llama_cpp
 from paddock.gateway.routes import Call, Route
 from paddock.gateway.screen import is_screened, screen
 from paddock.gateway.tunnel import is_upgrade, upgrade_headers
 from paddock.library.library import Library
 from paddock.library.model import Model
+from paddock.scheduler.scheduler import Scheduler
 
 CLOSED_PATHS = ("/cors-proxy", "/tools")
 """Paths of llama-server that fetch and run things: not from outside."""
@@ -23,51 +34,123 @@ CLOSED_PATHS = ("/cors-proxy", "/tools")
 READ_ONLY_PATHS = ("/slots/", "/props", "/lora-adapters")
 """Paths of llama-server by which a client could write files, or change the child for all."""
 
+COMFYUI = "comfyui_auto"
+"""The id of the model behind `/comfyui/`."""
+
+MOST_PARTS = 16
+"""A name has at most so many parts between slashes."""
+
 
 class UpstreamEndpoint:
     """Passes requests through to a child."""
 
-    def __init__(self, library: Library, forwarder: Forwarder) -> None:
+    def __init__(
+        self,
+        current: Current,
+        library: Library,
+        scheduler: Scheduler[Instance],
+        names: Names,
+        forwarder: Forwarder,
+    ) -> None:
+        self._current = current
         self._library = library
+        self._scheduler = scheduler
+        self._names = names
         self._forwarder = forwarder
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of this endpoint."""
-        return (Route("*", "/upstream/*", self.answer),)
+        return (
+            Route("GET", "/upstream", self.page, public=True),
+            Route("*", "/upstream/*", self.answer),
+            Route("*", "/comfyui", self.answer_comfyui),
+            Route("*", "/comfyui/*", self.answer_comfyui),
+        )
+
+    async def page(self, call: Call) -> web.Response:
+        """The models that have a server of their own to look at."""
+        listed = [m.id for m in self._library.catalog.models.values() if not m.settings.unlisted]
+        if "text/html" not in call.request.headers.get("Accept", ""):
+            return web.json_response({"models": listed})
+        links = "".join(f'<li><a href="/upstream/{quote(i)}/">{escape(i)}</a>' for i in listed)
+        return web.Response(
+            text=f'<!doctype html><html lang="en"><title>Models</title><ul>{links}</ul></html>',
+            content_type="text/html",
+            headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+        )
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """Find the model that the path begins with, load it, and pass the rest on."""
-        request = call.request
+        model, name, path = self._split(call.rest)
+        if not path:
+            return _to_root(f"/upstream/{call.rest}/", call.request)
+        if _is_ignored(tuple(self._current.config.upstream.ignore_paths), unquote(path)):
+            self._check_ready(model, "a path of upstream.ignorePaths does not load a model")
+        return await self._pass_on(call, model, name, path)
+
+    async def answer_comfyui(self, call: Call) -> web.StreamResponse:
+        """Pass a request on to ComfyUI. Only its first page loads it: an open page asks on."""
+        model = self._library.resolve(COMFYUI)
+        path = call.request.rel_url.raw_path.removeprefix("/comfyui")
+        if not path:
+            return _to_root("/comfyui/", call.request)
+        if path != "/":
+            self._check_ready(model, "only /comfyui/ loads it")
+        return await self._pass_on(call, model, COMFYUI, path)
+
+    def _check_ready(self, model: Model, hint: str) -> None:
+        state, _ = self._scheduler.occupation(model.id)
+        if state is not InstanceState.READY:
+            raise NotReady(f"{model.id} is not loaded", hint=hint)
+
+    async def _pass_on(self, call: Call, model: Model, name: str, path: str) -> web.StreamResponse:
+        request, target = call.request, Target(model, name)
         if request.method in {"HEAD", "CONNECT", "TRACE"}:
             raise InvalidRequest(f"{request.method} cannot be passed to a model")
-        model, path = self._split(call.rest)
-        if not path:
-            root = _with_query(f"/upstream/{call.rest}/", request)
-            return web.Response(status=308, headers={"Location": root})
         if _is_closed(request.method, unquote(path)):
             raise InvalidRequest(f"{path} of a model is closed from outside")
-        target = _with_query(path, request)
+        asked = _with_query(path, request)
         if is_upgrade(request):
-            ask = Ask(request.method, target, b"", upgrade_headers(request))
-            return await self._forwarder.tunnel(call, model, ask)
+            holds = not ignores_websockets(model)
+            ask = Ask(request.method, asked, b"", upgrade_headers(request), holds=holds)
+            return await self._forwarder.tunnel(call, target, ask)
         body = await sent_body(request, UPLOAD_LIMIT)
         if runs_llama_cpp(model) and is_screened(unquote(path)):
             body = await _screened(unquote(path), body)
-        ask = Ask(request.method, target, body, passed_headers(request))
-        return await self._forwarder.forward(call, model, ask)
+        ask = Ask(request.method, asked, body, passed_headers(request))
+        return await self._forwarder.forward(call, target, ask)
 
-    def _split(self, rest: str) -> tuple[Model, str]:
-        """The longest name of a model that `rest` begins with, and the path after it.
+    def _split(self, rest: str) -> tuple[Model, str, str]:
+        """The model of the longest name that `rest` begins with, that name, and the path after it.
 
         Names may hold slashes. Raises UnknownModel.
         """
         parts = rest.split("/")
-        for count in range(len(parts), 1, -1):
+        for count in range(min(len(parts), MOST_PARTS), 0, -1):
             name = unquote("/".join(parts[:count]))
-            if (model := self._library.catalog.find(name)) is not None:
-                return model, "/" + "/".join(parts[count:]) if count < len(parts) else ""
-        model = self._forwarder.resolve(unquote(parts[0]))
-        return model, "/" + "/".join(parts[1:]) if len(parts) > 1 else ""
+            if (model := self._names.find_here(name)) is not None:
+                return model, name, "/" + "/".join(parts[count:]) if count < len(parts) else ""
+        raise self._names.unknown(unquote(parts[0]))
+
+
+def ignores_websockets(model: Model) -> bool:
+    """Whether a WebSocket to a model keeps no slot and no model in memory."""
+    return model.settings.compat.ignore_websockets or model.id == COMFYUI
+
+
+@lru_cache(8)
+def _ignored(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern) for pattern in patterns)
+
+
+def _is_ignored(patterns: tuple[str, ...], path: str) -> bool:
+    return any(pattern.search(path) for pattern in _ignored(patterns))
+
+
+def _to_root(root: str, request: web.BaseRequest) -> web.Response:
+    """To where relative links work; a method with a body must stay the same there."""
+    status = 301 if request.method in {"GET", "HEAD"} else 308
+    return web.Response(status=status, headers={"Location": _with_query(root, request)})
 
 
 def _with_query(path: str, request: web.BaseRequest) -> str:
