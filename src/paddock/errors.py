@@ -11,6 +11,7 @@
     │  ├─ InstanceFailed          a child could not start, or died; classified
     │  ├─ PeerLoop                a request came back here by way of a peer
     │  └─ UpstreamLost            a child's connection ended before its answer did
+    │     ├─ InstanceUnloaded     because its model was unloaded
     │     └─ PeerLost             a peer cannot be reached, or was lost
     ├─ SchedulerError
     │  ├─ QueueFull               too many requests wait already
@@ -174,6 +175,10 @@ class PeerLoop(EngineError):
 
 class PeerLost(UpstreamLost):
     """A peer cannot be reached, or its connection ended before its answer did."""
+
+
+class InstanceUnloaded(UpstreamLost):
+    """A model was unloaded before an answer of it ended."""
 
 
 # --- scheduler -----------------------------------------------------------------------------------

@@ -19,6 +19,10 @@ from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway import problems
 from paddock.gateway.client import DoorProtocol
 from paddock.gateway.endings import Endings
+from paddock.observe.answer import KEPT_BYTES, Answer
+
+COPY_BYTES = 8 << 20
+"""Of an answer that is larger no copy is kept."""
 
 HOLD_BACK_LIMIT = 64 << 10
 """An unfinished line longer than this is passed on as it comes."""
@@ -117,8 +121,20 @@ class Relay:
         self._held = b""
         self._endings = endings
         self._has_ending = not endings
-        self._last = b""
-        """The last events passed on in one piece: where the ending must be."""
+        self._first = self._before = self._last = b""
+        """The first events, and the last two pieces: the ending must be in the very last."""
+        self._body_head = self._body_tail = b""
+        """The ends of an answer that is no event stream."""
+        self._status = 0
+        self._content_type = self._encoding = b""
+        self.first_at: float | None = None
+        """Loop time of the body's first piece."""
+        self.sent = 0
+        """Bytes of the body that were passed on."""
+        self.copy: list[bytes] | None = None
+        """Gathers all that is written, when somebody wants it."""
+        self._noting = True
+        self._stalled = self._is_over = False
         self._stall_timeout = stall_timeout
         self._stall: asyncio.TimerHandle | None = None
 
@@ -148,10 +164,27 @@ class Relay:
 
     def whole(self, status: int, headers: Headers, body: bytes) -> Relayed:
         """Answer with a body that is already here."""
+        self._content_type = next((v for k, v in headers if k.lower() == b"content-type"), b"")
         self._begin(status, headers, b"%d" % len(body))
+        self._keep_ends(body)
         self._put(body)
         self._finish()
         return self.relayed()
+
+    def report(self) -> Answer:
+        """What was answered so far, and when."""
+        return Answer(
+            status=self._status,
+            content_type=self._content_type.decode("latin-1"),
+            encoding=self._encoding,
+            events=self._events,
+            first_at=self.first_at,
+            sent=self.sent,
+            head=self._first or self._body_head,
+            tail=self._before + self._last + self._body_tail,
+            copy=self.copy,
+            stalled=self._stalled,
+        )
 
     def open_events(self) -> None:
         """Begin an event stream before the child answers, for a client that has waited long."""
@@ -166,6 +199,8 @@ class Relay:
 
     def fail(self, error: PaddockError) -> None:
         """End a stream that has begun with an error event in its dialect."""
+        if self._is_over:
+            return  # the error met an answer that had just ended
         if self._events:
             self._held = b""
             # ends what may be a part of a line, and its event
@@ -184,7 +219,9 @@ class Relay:
             self._refusal = None if head.status == 200 else []
             self._refused_with = head.status
             return
-        self._events = head.header(b"content-type").startswith(b"text/event-stream")
+        self._content_type = head.header(b"content-type")
+        self._encoding = head.header(b"content-encoding")
+        self._events = self._content_type.startswith(b"text/event-stream")
         dropped = NOT_PASSED_ON
         if listed := head.header(b"connection"):
             dropped |= {name.strip() for name in listed.lower().split(b",")}
@@ -197,12 +234,16 @@ class Relay:
         if self._refusal is not None:
             self._refusal.append(data)
         elif not self._events:
+            self._keep_ends(data)
             self._put(data)
         elif self._held or not data.endswith(b"\n\n"):
             self._put_lines(data)
         else:  # whole events, as nearly always: this runs for every token of the house
+            self._before = self._last
             self._last = data
-            self._out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            size = len(data)
+            self.sent += size
+            self._out.append(b"%x\r\n%b\r\n" % (size, data) if self._chunked else data)
 
     def on_end(self) -> None:
         self._connection = None  # it may carry another answer already: not ours to hold back
@@ -246,6 +287,7 @@ class Relay:
         if self._transport.get_write_buffer_size() < unread:
             self._watch()
         else:
+            self._stalled = True
             self._transport.abort()
 
     def go_on(self) -> None:
@@ -258,6 +300,7 @@ class Relay:
     # --- writing
 
     def _begin(self, status: int, headers: Headers, length: bytes = b"") -> None:
+        self._status = status
         lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
         lines += [b"%b: %b\r\n" % header for header in (*headers, *self.added)]
         if length:
@@ -272,6 +315,7 @@ class Relay:
         self._out.append(b"".join(lines))
 
     def _put(self, data: bytes) -> None:
+        self.sent += len(data)
         if self._chunked:
             self._out.append(b"%x\r\n%b\r\n" % (len(data), data))
         else:
@@ -290,7 +334,18 @@ class Relay:
     def _pass(self, data: bytes) -> None:
         """Pass on what may be a part of an event, or of a line too long to hold back."""
         self._has_ending = self._has_ending or self._ends_in(data)
+        self._before = (self._before + self._last)[-KEPT_BYTES:]
+        self._last = data
         self._put(data)
+
+    def _keep_ends(self, data: bytes) -> None:
+        """Remember the ends of a body that may tell its tokens."""
+        if b"json" in self._content_type:
+            room = KEPT_BYTES - len(self._body_head)
+            self._body_head += data[:room]
+            self._body_tail = (self._body_tail + data[room:])[-KEPT_BYTES:]
+        elif data:
+            self._body_head = self._body_head or data[:1]
 
     def _ends_in(self, data: bytes) -> bool:
         return any(ending in data for ending in self._endings)
@@ -305,11 +360,24 @@ class Relay:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        self.started = True
+        if self._noting:
+            self._note(data)
         if not self._transport.is_closing():
             self._transport.write(data)
 
     on_flush = flush
+
+    def _note(self, data: bytes) -> None:
+        """Look at what is written: at its beginning, or at all of it for a copy."""
+        self.started = True
+        if self.first_at is None and (self._last or self._body_head):
+            self.first_at = self._loop.time()
+            self._first = data[:KEPT_BYTES] if self._last else b""
+        if self.copy is not None:
+            self.copy.append(data)
+            if self.sent > COPY_BYTES:
+                self.copy = None
+        self._noting = self.first_at is None or self.copy is not None
 
     def _finish(self) -> None:
         if self._chunked:
@@ -318,6 +386,7 @@ class Relay:
         self._complete()
 
     def _complete(self) -> None:
+        self._is_over = True
         if self.done is not None and not self.done.done():
             self.done.set_result(None)
 

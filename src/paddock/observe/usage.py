@@ -90,7 +90,7 @@ def _of_usage(told: Mapping[str, Any]) -> dict[str, Any]:
     if prompt is not None or "input_tokens_details" in told:  # then the cached ones are in it
         total = prompt if prompt is not None else _count(told, "input_tokens") or 0
         cached = _cached_of_total(told)
-        worked = max(0, total - max(cached, 0))
+        worked = max(0, total - (cached or 0))
     else:
         worked = _count(told, "input_tokens") or 0
         cached = _count(told, "cache_read_input_tokens")
@@ -102,10 +102,9 @@ def _of_usage(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cached_of_total(told: Mapping[str, Any]) -> int:
+def _cached_of_total(told: Mapping[str, Any]) -> int | None:
     details = told.get("prompt_tokens_details", told.get("input_tokens_details"))
-    cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
-    return NOT_TOLD if cached is None else cached
+    return _count(details, "cached_tokens") if isinstance(details, dict) else None
 
 
 def _of_timings(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -134,16 +134,14 @@ class Totals:
     """By column: those above zero."""
 
 
-def insert(connection: Connection, rows: Iterable[Row]) -> list[int]:
-    """Add rows; the ids they got."""
-    return [connection.execute(_INSERT, _values(row)).lastrowid or 0 for row in rows]
-
-
-def prune(connection: Connection, keep: int) -> None:
-    """Remove all but the newest `keep` rows."""
-    connection.execute(
-        "DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (keep,)
-    )
+def add(connection: Connection, rows: Iterable[Row], most: int = 0) -> list[int]:
+    """Add rows; the ids they got. Only the newest `most` rows of all are kept, if it is not 0."""
+    ids = [connection.execute(_INSERT, _values(row)).lastrowid or 0 for row in rows]
+    if most:
+        connection.execute(
+            "DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (most,)
+        )
+    return ids
 
 
 def page(connection: Connection, query: Query) -> Page:

@@ -28,7 +28,7 @@ def test_a_row_comes_back_as_it_was(db):
     told = row(
         metadata={"fifo_priority": "7"}, first_token=12.5, cancelled="client left", error="gone é"
     )
-    (number,) = activity.insert(db, [told])
+    (number,) = activity.add(db, [told])
 
     (found,) = activity.page(db, Query()).rows
     assert (found.id, found.metadata, found.first_token) == (number, {"fifo_priority": "7"}, 12.5)
@@ -59,33 +59,30 @@ def test_a_row_comes_back_as_it_was(db):
 )
 def test_rows_are_chosen_and_ordered(db, query, found):
     names = ("a", "b", "a", "c")
-    activity.insert(
-        db, [row(n * 1000, name, duration=9 - n) for n, name in enumerate(names, start=1)]
-    )
+    activity.add(db, [row(n * 1000, name, duration=9 - n) for n, name in enumerate(names, start=1)])
     assert ids(db, **query) == found
 
 
 def test_the_total_is_of_all_pages(db):
-    activity.insert(db, [row() for _ in range(7)])
+    activity.add(db, [row() for _ in range(7)])
     assert activity.page(db, Query(limit=2, page=3)).total == 7
 
 
 @pytest.mark.parametrize("key", SORT_COLUMNS)
 def test_every_sort_key_is_a_column(db, key):
-    activity.insert(db, [row(), row()])
+    activity.add(db, [row(), row()])
     assert len(ids(db, sort=key)) == 2
 
 
 def test_pruning_keeps_the_newest_and_ids_are_not_used_again(db):
-    activity.insert(db, [row() for _ in range(5)])
-    activity.prune(db, 2)
+    activity.add(db, [row() for _ in range(5)], most=2)
     assert ids(db) == [5, 4]
-    activity.prune(db, 0)
-    assert activity.insert(db, [row()]) == [6]
+    assert activity.add(db, [row()], most=1) == [6]
+    assert ids(db) == [6]
 
 
 def test_sums_leave_out_what_was_not_told(db):
-    activity.insert(
+    activity.add(
         db,
         [
             row(input_tokens=10, output_tokens=5, cached_tokens=3, generation_speed=50.0),

@@ -1,0 +1,46 @@
+"""The list of past requests: in memory, or in the owner's file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from paddock.observe.histogram import Histogram, histogram
+from paddock.storage import activity as table
+from paddock.storage.activity import Page, Query, Row, Totals
+from paddock.storage.database import Database
+
+DISTRIBUTIONS: Final = ("prompt_speed", "generation_speed", "first_token", "queued", "loading")
+"""Columns whose values are summed up as histograms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Sums over all rows, and distributions over the newest ones, by column."""
+
+    totals: Totals
+    distributions: Mapping[str, Histogram | None]
+
+
+class Activity:
+    """Rows of past requests. Raises StorageError when they cannot be read or written."""
+
+    def __init__(self, database: Database, most: int) -> None:
+        """`most`: rows that are kept of a list in memory. A file is not pruned."""
+        self._database = database
+        self._most = most if database.path is None else 0
+
+    async def add(self, rows: list[Row]) -> list[Row]:
+        """Write rows; the same with their ids."""
+        ids = await self._database.run(lambda db: table.add(db, rows, self._most))
+        return [replace(row, id=number) for row, number in zip(rows, ids, strict=True)]
+
+    async def page(self, query: Query) -> Page:
+        """The rows that a question asks for."""
+        return await self._database.run(lambda db: table.page(db, query))
+
+    async def stats(self, model: str = "") -> Stats:
+        """Sums and distributions of one model, or of all."""
+        totals = await self._database.run(lambda db: table.totals(db, model, DISTRIBUTIONS))
+        return Stats(totals, {name: histogram(values) for name, values in totals.values.items()})

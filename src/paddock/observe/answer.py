@@ -1,0 +1,32 @@
+"""What the gateway tells of an answer once it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KEPT_BYTES = 64 << 10
+"""Of an answer's beginning and of its end, to look for its tokens in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What went to the client."""
+
+    status: int = 0
+    """0: nothing was answered."""
+    content_type: str = ""
+    encoding: bytes = b""
+    """Content-Encoding."""
+    events: bool = False
+    """It is a stream of events."""
+    first_at: float | None = None
+    """Loop time of its first piece; None: there was none."""
+    sent: int = 0
+    """Bytes of its body."""
+    head: bytes = b""
+    tail: bytes = b""
+    """What follows the head, or the end of that."""
+    copy: list[bytes] | None = None
+    """All of it as it went over the wire, where that was asked for."""
+    stalled: bool = False
+    """It was cut because its client read nothing for too long."""

@@ -1,0 +1,133 @@
+"""The last requests and their answers as they were, packed and in memory, to look at."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paddock.observe.record import Ended
+
+SECRET_HEADERS: Final = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
+)
+REDACTED = "[REDACTED]"
+
+WITHOUT_REQUEST: Final = frozenset(
+    {"/v1/audio/transcriptions", "/v1/images/edits", "/sdapi/v1/img2img"}
+)
+WITHOUT_ANSWER: Final = frozenset(
+    {
+        "/v1/audio/speech",
+        "/v1/images/generations",
+        "/v1/images/edits",
+        "/sdapi/v1/txt2img",
+        "/sdapi/v1/img2img",
+    }
+)
+"""Paths whose bodies are sounds and images: those are left out."""
+
+OVERHEAD_BYTES = 1024
+"""Counted for a capture's headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A request and its answer. Bodies are packed with zlib."""
+
+    path: str
+    request_headers: Mapping[str, str]
+    request_body: bytes
+    answer_headers: Mapping[str, str]
+    answer_body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes, about."""
+        return len(self.request_body) + len(self.answer_body) + OVERHEAD_BYTES
+
+
+class Captures:
+    """Captures by the id of their row, at most `limit()` bytes of them."""
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[int, Packed] = OrderedDict()
+        self._size = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be captured."""
+        return self._limit() > 0
+
+    def add(self, number: int, packed: Packed) -> None:
+        """Keep one, unless it is larger than all the room there is."""
+        limit = self._limit()
+        if packed.size > limit:
+            return
+        self._kept[number] = packed
+        self._size += packed.size
+        while self._size > limit:
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= oldest.size
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._kept
+
+    def get(self, number: int) -> Packed | None:
+        """The capture of a row, if it is still here."""
+        return self._kept.get(number)
+
+
+def packed(ended: Ended) -> Packed | None:
+    """What there is to keep of a request, or None when nothing was copied."""
+    if ended.answer.copy is None:
+        return None
+    asked = ended.asked
+    headers, body = _taken_apart(b"".join(ended.answer.copy))
+    return Packed(
+        asked.path,
+        without_secrets(asked.headers.items()),
+        zlib.compress(b"" if asked.path in WITHOUT_REQUEST else asked.body),
+        without_secrets(headers),
+        zlib.compress(b"" if asked.path in WITHOUT_ANSWER else body),
+    )
+
+
+def shown(number: int, capture: Packed) -> dict[str, Any]:
+    """A capture as JSON, its bodies in base64. Unpacks: not for the loop's thread."""
+    return {
+        "id": number,
+        "req_path": capture.path,
+        "req_headers": dict(capture.request_headers),
+        "req_body": base64.b64encode(zlib.decompress(capture.request_body)).decode(),
+        "resp_headers": dict(capture.answer_headers),
+        "resp_body": base64.b64encode(zlib.decompress(capture.answer_body)).decode(),
+    }
+
+
+def without_secrets(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers that may be shown."""
+    return {name: REDACTED if name.lower() in SECRET_HEADERS else value for name, value in headers}
+
+
+def _taken_apart(wire: bytes) -> tuple[list[tuple[str, str]], bytes]:
+    """Headers and body of an answer as it went over the wire."""
+    head, _, body = wire.partition(b"\r\n\r\n")
+    lines = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
+    headers = [(name, value) for name, _, value in lines]
+    chunked = ("transfer-encoding", "chunked") in ((name.lower(), v) for name, v in headers)
+    return headers, _without_chunks(body) if chunked else body
+
+
+def _without_chunks(body: bytes) -> bytes:
+    pieces = []
+    start = 0
+    while (end := body.find(b"\r\n", start)) > 0:
+        size = int(body[start:end], 16)
+        pieces.append(body[end + 2 : end + 2 + size])
+        start = end + 2 + size + 2
+    return b"".join(pieces)

@@ -1,0 +1,171 @@
+"""The requests that run, and what becomes of each when it has ended.
+
+Rows are written a moment after their requests, many at a time; whoever asks for rows gets them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paddock.errors import PaddockError, StorageError
+from paddock.observe.activity import Activity
+from paddock.observe.answer import Answer
+from paddock.observe.captures import Captures, Packed, packed
+from paddock.observe.record import Asked, Ended, Record
+from paddock.observe.rows import row_of
+from paddock.storage.activity import Row
+from paddock.tasks import spawn
+
+log = logging.getLogger(__name__)
+
+WRITE_SECONDS = 0.1
+"""How long a row may wait for others that are written with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A request has come."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A request has got its model."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A request runs no more."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A request's row is in the list."""
+
+    row: Row
+
+
+News = Began | Moved | Gone | Recorded
+Watcher = Callable[[News], None]
+
+
+class Journal:
+    """Knows every request of the house that is on its way to a model. Loop thread only."""
+
+    def __init__(
+        self, activity: Activity, captures: Captures, status_of: Callable[[PaddockError], int]
+    ) -> None:
+        """`status_of`: the HTTP status with which an error is told."""
+        self._activity = activity
+        self.captures = captures
+        self._status_of = status_of
+        self._numbers = itertools.count(1)
+        self._running: dict[str, Record] = {}
+        self._ended: list[Ended] = []
+        self._watchers: list[Watcher] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing = asyncio.Lock()
+        self._is_told_broken = False
+
+    def record(self, asked: Asked, report: Callable[[], Answer]) -> Record:
+        """A record for a request that begins now: enter it for as long as the request lasts.
+
+        `report` tells what was answered so far. The record's `__exit__` raises RequestCancelled
+        for a request that was ended by `cancel`.
+        """
+        record = Record(str(next(self._numbers)), asked, report, self._status_of, self._end)
+        self._running[record.id] = record
+        self._tell(Began(record))
+        return record
+
+    def granted(self, record: Record, queued: float, loading: float) -> None:
+        """The model is ready for this request, after so many seconds of each wait."""
+        record.granted(queued, loading)
+        self._tell(Moved(record))
+
+    def running(self) -> tuple[Record, ...]:
+        """The requests that run now, in order of arrival."""
+        return tuple(self._running.values())
+
+    def cancel(self, number: str) -> bool:
+        """End a request by its id; whether there was one."""
+        record = self._running.get(number)
+        if record is not None:
+            record.cancel()
+        return record is not None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` what happens from now on. It must not block."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Stop that. Idempotent."""
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
+    async def settle(self) -> None:
+        """Return when the rows of all requests that have ended are written, as far as can be."""
+        async with self._writing:
+            ended, self._ended = self._ended, []
+            if ended:
+                await self._write(ended)
+
+    async def aclose(self) -> None:
+        """Write what is left. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.settle()
+
+    # --- the end of a request
+
+    def _end(self, record: Record, ended: Ended) -> None:
+        self._running.pop(record.id, None)
+        self._tell(Gone(record.id))
+        if not ended.asked.is_kept:
+            return
+        self._ended.append(ended)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(WRITE_SECONDS, self._write_soon)
+
+    def _write_soon(self) -> None:
+        self._timer = None
+        spawn(self.settle(), name="write past requests")
+
+    async def _write(self, ended: list[Ended]) -> None:
+        finished = await asyncio.to_thread(_finished, ended)
+        try:
+            rows = await self._activity.add([row for row, _ in finished])
+        except StorageError as error:
+            self._told_broken(error)
+            return
+        self._is_told_broken = False
+        for row, (_, capture) in zip(rows, finished, strict=True):
+            if capture is not None:
+                self.captures.add(row.id, capture)
+            self._tell(Recorded(row))
+
+    def _told_broken(self, error: StorageError) -> None:
+        if not self._is_told_broken:
+            log.error("past requests are not kept: %s (%s)", error.message, error.hint)
+            self._is_told_broken = True
+
+    def _tell(self, news: News) -> None:
+        for watcher in tuple(self._watchers):
+            try:
+                watcher(news)
+            except Exception:
+                log.exception("a watcher of requests failed")
+
+
+def _finished(ended: list[Ended]) -> list[tuple[Row, Packed | None]]:
+    return [(row_of(one), packed(one)) for one in ended]
