@@ -634,6 +634,7 @@ GENERATE: dict[str, type[Reply]] = {
     "/v1/responses": Responses,
     "/responses": Responses,
     "/v1/messages": Messages,
+    "/messages": Messages,
 }
 
 
@@ -1217,6 +1218,22 @@ def _image(server: Server, request: Request) -> Json:
     return {"created": int(time.time()), "data": [{"b64_json": "aW1hZ2U="}]}
 
 
+def _echo(server: Server, request: Request) -> Json:
+    return {"method": request.method, "path": request.target, "headers": request.headers,
+            "body": request.body.decode("utf-8", "replace"), "alias": server.alias}  # fmt: skip
+
+
+ECHOES = (
+    "/echo",
+    "/v1/audio/voices",
+    "/v1/images/edits",
+    "/v1/tasks/run",
+    "/sdapi/v1/txt2img",
+    "/sdapi/v1/img2img",
+    "/sdapi/v1/loras",
+)
+"""Routes of servers of pictures and speech: they answer what they were asked."""
+
 QUICK: dict[str, Callable[[Server, Request], Any]] = {
     "/health": lambda server, request: {"status": "ok"},
     "/v1/health": lambda server, request: {"status": "ok"},
@@ -1241,6 +1258,8 @@ QUICK: dict[str, Callable[[Server, Request], Any]] = {
     "/v1/audio/transcriptions": _transcribe,
     "/v1/audio/speech": lambda server, request: {"audio": "RIFF"},
     "/v1/images/generations": _image,
+    "/messages/count_tokens": _count,
+    **dict.fromkeys(ECHOES, _echo),
 }
 
 
