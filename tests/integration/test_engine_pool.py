@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import socketserver
 import ssl
+import threading
+from contextlib import suppress
 
 import pytest
 from tests.fakes.certificate import make_certificate
-from tests.fakes.scripted import Upstream, reply, says
 
 from paddock.config.model_entry import Timeouts
 from paddock.engine.address import Address
@@ -33,45 +35,78 @@ def trusted(certificate, monkeypatch):
     system_roots.cache_clear()
 
 
-@pytest.fixture
-async def secure_port(certificate):
-    """A server that answers every request with its path and goes on."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate.cert, certificate.key)
-    writers = []
+class Server(socketserver.ThreadingTCPServer):
+    """Does `handle` with every connection, in a thread of its own."""
 
-    async def serve(reader, writer):
-        writers.append(writer)
-        try:
-            while line := await reader.readline():
-                while (await reader.readline()).strip():
-                    pass
-                path = line.split()[1]
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(path) + path)
-        except (ConnectionError, asyncio.IncompleteReadError):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, handle, context=None):
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        self.handle_connection = handle
+        self.context = context
+        self.port = self.server_address[1]
+
+    def finish_request(self, request, client_address):
+        with suppress(OSError):  # the other side may leave at any moment
+            if self.context is not None:
+                request = self.context.wrap_socket(request, server_side=True)
+            self.handle_connection(request)
+
+    def shutdown_request(self, request):
+        with suppress(OSError):
+            super().shutdown_request(request)
+
+
+def echo_paths(connection):
+    """Answer every request with its path."""
+    with connection, connection.makefile("rwb") as stream:
+        while line := stream.readline():
+            while stream.readline().strip():
+                pass
+            path = line.split()[1]
+            stream.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
+            stream.flush()
+
+
+def says(text):
+    """Say `text` at once, whatever is asked, and stay."""
+
+    def handle(connection):
+        connection.sendall(text)
+        while connection.recv(65536):
             pass
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-    for writer in writers:
-        writer.transport.abort()
+    return handle
 
 
 @pytest.fixture
-async def silent_port():
-    """Somebody takes connections and says nothing."""
-    opened = []
+def serving():
+    """Starts servers, and ends them after the test; gives their ports."""
+    servers = []
 
-    async def serve(reader, writer):
-        opened.append(writer)
-        await reader.read()
+    def start(handle, context=None):
+        server = Server(handle, context)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return server.port
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-    for writer in opened:
-        writer.transport.abort()
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def secure_port(serving, certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    return serving(echo_paths, context)
+
+
+@pytest.fixture
+def silent_port(serving):
+    return serving(says(b""))
 
 
 @pytest.fixture
@@ -118,22 +153,17 @@ async def test_a_certificate_of_another_name_is_refused(trusted, secure_port, po
         await pool.connect()
 
 
-async def test_plain_http_where_https_is_asked_is_told(pools):
-    async def serve(reader, writer):
-        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        pool = pools(Address("127.0.0.1", server.sockets[0].getsockname()[1], tls=True))
-        with pytest.raises(UpstreamLost, match="TLS") as refused:
-            await pool.connect()
-        assert "https" in refused.value.hint
+async def test_plain_http_where_https_is_asked_is_told(serving, pools):
+    port = serving(says(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
+    pool = pools(Address("127.0.0.1", port, tls=True))
+    with pytest.raises(UpstreamLost, match="TLS") as refused:
+        await pool.connect()
+    assert "https" in refused.value.hint
 
 
 async def test_a_handshake_that_does_not_end_is_given_up(silent_port, pools):
     pool = pools(Address("127.0.0.1", silent_port, tls=True), tls_handshake=0.1)
-    with pytest.raises(UpstreamLost, match=r"0\.1 s"):
+    with pytest.raises(UpstreamLost, match=r"0\.1 s \(timeouts.tls"):
         await pool.connect()
 
 
@@ -148,12 +178,11 @@ async def test_an_answer_that_does_not_begin_in_time_is_given_up_and_not_asked_t
     assert connection.answered
 
 
-async def test_an_answer_that_began_may_take_its_time(pools):
-    upstream = Upstream(says([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"]))
-    async with upstream.listening():
-        pool = pools(Address("127.0.0.1", upstream.port), response_header=0.05)
-        with pytest.raises(TimeoutError):
-            await pool.fetch("GET", "/", timeout=0.5)
+async def test_an_answer_that_began_may_take_its_time(serving, pools):
+    port = serving(says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"))
+    pool = pools(Address("127.0.0.1", port), response_header=0.2)
+    with pytest.raises(TimeoutError):
+        await pool.fetch("GET", "/", timeout=0.6)
 
 
 async def test_a_connection_that_is_not_taken_is_given_up(pools):
@@ -172,13 +201,17 @@ async def test_a_connection_that_is_not_taken_is_given_up(pools):
             filler.close()
 
 
-async def test_an_idle_connection_is_closed_after_its_time(pools):
-    async with Upstream(says([reply(b"hello")])).listening() as upstream:
-        pool = pools(Address("127.0.0.1", upstream.port), idle_conn=0.05)
-        await pool.fetch("GET", "/", timeout=PATIENCE)
-        async with asyncio.timeout(PATIENCE):
-            await upstream.left.wait()
-        assert pool.take() is None
+async def test_an_idle_connection_is_closed_after_its_time(serving, pools):
+    left = threading.Event()
+
+    def until_left(connection):
+        echo_paths(connection)
+        left.set()
+
+    pool = pools(Address("127.0.0.1", serving(until_left)), idle_conn=0.05)
+    await pool.fetch("GET", "/", timeout=PATIENCE)
+    assert await asyncio.to_thread(left.wait, PATIENCE)
+    assert pool.take() is None
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from dataclasses import dataclass
 from functools import lru_cache
 
 from paddock.config.model_entry import Timeouts
 from paddock.engine.address import Address
 from paddock.engine.connection import Connection, Headers, ResponseHead
-from paddock.engine.trust import system_trust
+from paddock.engine.reach import reach
 from paddock.errors import UpstreamLost
 
 KEEP_IDLE_SECONDS = 4.0
 """llama-server closes a connection that idled for 5 s; on this machine ours leaves the pool before
 that, for a new one costs next to nothing."""
-
-NO_LIMIT_SECONDS = 86400.0
-"""For a handshake without a limit: asyncio knows no such thing."""
+NEVER = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +147,7 @@ class ConnectionPool:
         self._check_open()
         connection = Connection(self, patience=self._timeouts.response_header)
         try:
-            await self._reach(connection)
+            await reach(connection, self.address, self._timeouts)
             self._check_open()
         except BaseException:
             connection.abort()
@@ -162,49 +158,6 @@ class ConnectionPool:
     def _check_open(self) -> None:
         if self._closed:
             raise UpstreamLost("the engine is stopping")
-
-    async def _reach(self, connection: Connection) -> None:
-        host, port, loop = self.address.host, self.address.port, asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._timeouts.connect or None):
-                transport, _ = await loop.create_connection(lambda: connection, host, port)
-        except TimeoutError:
-            seconds = f"{self._timeouts.connect:g} s (timeouts.connect)"
-            raise self._unreachable(f"no answer within {seconds}") from None
-        except OSError as error:
-            raise self._unreachable(str(error)) from error
-        if not self.address.is_local:
-            _keep_alive(transport, round(self._timeouts.keepalive))
-        if self.address.tls:
-            await self._agree_on_encryption(connection, transport)
-
-    async def _agree_on_encryption(
-        self, connection: Connection, transport: asyncio.Transport
-    ) -> None:
-        limit = self._timeouts.tls_handshake or NO_LIMIT_SECONDS
-        try:
-            secure = await asyncio.get_running_loop().start_tls(
-                transport,
-                connection,
-                await system_trust(),
-                server_hostname=self.address.host,
-                ssl_handshake_timeout=limit,
-            )
-        except ssl.SSLCertVerificationError as error:
-            problem = f"its certificate is not trusted: {error.verify_message}"
-            raise self._unreachable(problem, "give its authority in SSL_CERT_FILE") from error
-        except ssl.SSLError as error:
-            problem = f"TLS failed: {error.reason or error}"
-            raise self._unreachable(problem, "is it https that it speaks?") from error
-        except OSError as error:
-            problem = f"TLS did not come about within {limit:g} s, or was broken off: {error}"
-            raise self._unreachable(problem, "is it https that it speaks?") from error
-        if secure is None:
-            raise self._unreachable("it closed the connection")
-        connection.connection_made(secure)
-
-    def _unreachable(self, problem: str, hint: str = "") -> UpstreamLost:
-        return UpstreamLost(f"{self.address} does not take connections: {problem}", hint=hint)
 
     async def fetch(
         self,
@@ -272,16 +225,5 @@ class ConnectionPool:
 
 def _keep_idle(address: Address, timeouts: Timeouts) -> float:
     """Seconds for which an idle connection is kept."""
-    asked = timeouts.idle_conn or NO_LIMIT_SECONDS
+    asked = timeouts.idle_conn or NEVER
     return min(asked, KEEP_IDLE_SECONDS) if address.is_local else asked
-
-
-def _keep_alive(transport: asyncio.Transport, seconds: int) -> None:
-    """Let the kernel notice a silent peer that is gone. `seconds` between probes; 0: do not."""
-    if not seconds:
-        return
-    sock = transport.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):  # macOS has the second
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
