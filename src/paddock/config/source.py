@@ -11,17 +11,18 @@ from typing import Any
 
 from paddock.config.load import load
 from paddock.config.schema import Config
+from paddock.config.sources import sources
 
 Look = tuple[tuple[str, tuple[int, ...] | None], ...]
 """Path and state of each file; None: it cannot be seen. Whatever is written makes another one."""
 
-_QUIET = (b"#", b"---", b"...", b"%")
-"""How lines of YAML begin that say nothing."""
+_QUIET = (b"#", b";", b"---", b"...", b"%")
+"""How lines of YAML and of presets begin that say nothing."""
 
 
 @dataclass(slots=True)
 class Source:
-    """The file, the environment and the flags that the daemon was started with.
+    """The files, the environment and the flags that the daemon was started with.
 
     All of its methods block: they look at files.
     """
@@ -30,16 +31,24 @@ class Source:
     env: Mapping[str, str] = field(repr=False)
     overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The flags, by dotted key."""
+    config_dir: Path | None = None
+    """A folder whose YAML files are added to the file."""
+    _config: Config = field(default_factory=Config, init=False, repr=False)
     _read: Look = field(default=(), init=False, repr=False)
 
     def load(self) -> Config:
         """Read it, now. Raises ConfigError."""
         self._read = self.look()  # before the reading: what is written meanwhile is a change
-        return load(self.file, self.env, deepcopy(dict(self.overrides)))
+        flags = deepcopy(dict(self.overrides))
+        self._config = load(self.file, self.env, flags, config_dir=self.config_dir)
+        before = dict(self._read)
+        self._read = tuple((file, before.get(file, state)) for file, state in self.look())
+        return self._config
 
     def files(self) -> tuple[Path, ...]:
         """The files it is read from, whether or not they exist."""
-        return (self.file.absolute(),) if self.file else ()
+        found = sources(self.file, self.config_dir, self._config)
+        return tuple(file.absolute() for file in found)
 
     def look(self) -> Look:
         """How the files are now. Links are followed."""
