@@ -188,7 +188,7 @@ def headers_of(error: PaddockError) -> dict[str, str]:
     if retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
     if isinstance(error, errors.Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = 'Bearer, Basic realm="Paddock"'
     if isinstance(error, NoRoute) and error.methods:
         headers["Allow"] = ", ".join(error.methods)
     if isinstance(error, errors.ShuttingDown):

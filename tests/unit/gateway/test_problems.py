@@ -87,7 +87,8 @@ def test_an_error_without_a_time_to_come_back_names_none() -> None:
 
 
 def test_headers_tell_what_a_client_can_do() -> None:
-    assert problems.headers_of(errors.Unauthenticated("x")) == {"WWW-Authenticate": "Bearer"}
+    challenge = {"WWW-Authenticate": 'Bearer, Basic realm="Paddock"'}
+    assert problems.headers_of(errors.Unauthenticated("x")) == challenge
     assert problems.headers_of(problems.NoRoute("PUT", "/x", ("GET", "POST"))) == {
         "Allow": "GET, POST"
     }
