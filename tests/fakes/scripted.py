@@ -26,10 +26,15 @@ from paddock.gateway.forward import Ask, Forwarder
 from paddock.gateway.leasing import Leasing
 from paddock.gateway.naming import Target
 from paddock.gateway.peers import Peers
+from paddock.gateway.recording import Recorder
 from paddock.gateway.relay import Relay
 from paddock.gateway.routes import Call
 from paddock.gateway.tunnel import is_upgrade, upgrade_headers
+from paddock.observe.activity import Activity
+from paddock.observe.captures import Captures
+from paddock.observe.journal import Journal
 from paddock.scheduler.lease import Lease
+from paddock.storage.database import Database
 
 PATIENCE = 20.0
 MODEL: Any = SimpleNamespace(id="scripted")
@@ -138,6 +143,8 @@ class Rig:
         self.endings: Endings = ()
         self.open_early = False
         self.port = 0
+        self.activity = Activity(Database(None), 100)
+        self._journal = Journal(self.activity, Captures(lambda: 0), lambda _: 500)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Rig]:
@@ -153,6 +160,8 @@ class Rig:
         finally:
             self.pool.close()
             await runner.cleanup()
+            await self._journal.aclose()
+            await self.activity.aclose()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await sent_body(request, 16 << 20)
@@ -175,7 +184,8 @@ class Rig:
             lease_now=lambda model, client: Lease(instance, client, lambda _: None)
         )
         bus, current = EventBus(), Current(Config.model_construct(stall_timeout=self.stall_timeout))
-        return Forwarder(Leasing(scheduler, bus, current), Peers(current, bus), current)
+        recorder = Recorder(self._journal, current)
+        return Forwarder(Leasing(scheduler, bus, current), Peers(current, bus), current, recorder)
 
     @staticmethod
     def _upgrade(request: web.BaseRequest) -> Ask:

@@ -16,8 +16,9 @@ from paddock.config.schema import Door as DoorConfig
 from paddock.config.source import Source
 from paddock.daemon.config_watch import ConfigWatcher
 from paddock.daemon.doors import OpenDoor, open_door
-from paddock.daemon.listeners import gate, tell_doors, tell_log, tell_scheduler
+from paddock.daemon.listeners import gate, tell_doors, tell_limits, tell_log, tell_scheduler
 from paddock.daemon.lock import state_lock, unusable
+from paddock.daemon.observing import open_journal
 from paddock.daemon.preload import Preload
 from paddock.daemon.reload import Reloader
 from paddock.engine.instance import Instance
@@ -39,12 +40,14 @@ from paddock.gateway.peer_endpoint import PeerEndpoint
 from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
 from paddock.gateway.queue_endpoint import QueueEndpoint
+from paddock.gateway.recording import Recorder
 from paddock.gateway.routes import RouteTable
 from paddock.gateway.status_endpoints import StatusEndpoints
 from paddock.gateway.upstream import UpstreamEndpoint
 from paddock.library.library import Library
 from paddock.observe.logs import LogRing
 from paddock.observe.narrator import narrate
+from paddock.scheduler.coexist import rules_of
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.scheduler import Scheduler
 
@@ -72,6 +75,7 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
     async with AsyncExitStack() as stack:
         stack.enter_context(state_lock(config.state_dir))
         bus, current = EventBus(), Current(config, source.files())
+        journal = await open_journal(stack, current)
         library = Library(current, bus, config.state_dir / "cache")
         await library.start()
         bus.listen(narrate)
@@ -82,9 +86,10 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
         except OSError as error:
             raise unusable(config.state_dir, error) from error
         stack.push_async_callback(launcher.aclose)
-        scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config))
+        scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config), rules_of(config))
         stack.push_async_callback(scheduler.aclose, 0.0)
         bus.listen(tell_scheduler(library, scheduler, launcher))
+        bus.listen(tell_limits(current, scheduler))
         bus.listen(tell_log(current))
         reloader = Reloader(source, current, library, bus)
         stack.push_async_callback(reloader.aclose)
@@ -97,7 +102,8 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
         profiles, peers = Profiles(current, bus), Peers(current, bus)
         stack.push_async_callback(peers.aclose)
         names = Names(current, bus, library, scheduler, profiles, peers)
-        forwarder = Forwarder(Leasing(scheduler, bus, current), peers, current)
+        recorder = Recorder(journal, current)
+        forwarder = Forwarder(Leasing(scheduler, bus, current), peers, current, recorder)
         routes = RouteTable(
             (
                 *front.routes(),

@@ -17,7 +17,7 @@ from paddock.config.current import Current
 from paddock.engine.connection import Connection, Headers
 from paddock.engine.instance import Instance
 from paddock.engine.pool import ConnectionPool
-from paddock.errors import PaddockError, UpstreamLost
+from paddock.errors import InstanceUnloaded, PaddockError, UpstreamLost
 from paddock.gateway.assembled import Assembled
 from paddock.gateway.endings import Endings
 from paddock.gateway.leasing import Leasing
@@ -25,10 +25,13 @@ from paddock.gateway.naming import Target
 from paddock.gateway.peers import PeerModel, Peers
 from paddock.gateway.relay import Relay, Relayed
 from paddock.gateway.tunnel import Tunnel
+from paddock.library.model import Model
+from paddock.observe.record import Record
 from paddock.scheduler.lease import Lease
 
 if TYPE_CHECKING:
     from paddock.gateway.assemble import Assembler
+    from paddock.gateway.recording import Recorder
     from paddock.gateway.routes import Call
 
 T = TypeVar("T")
@@ -67,10 +70,13 @@ def passed_headers(request: web.BaseRequest) -> Headers:
 class Forwarder:
     """Carries requests to models."""
 
-    def __init__(self, leasing: Leasing, peers: Peers, current: Current) -> None:
+    def __init__(
+        self, leasing: Leasing, peers: Peers, current: Current, recorder: Recorder
+    ) -> None:
         self._leasing = leasing
         self._peers = peers
         self._current = current
+        self._recorder = recorder
 
     async def forward(self, call: Call, target: Target, ask: Ask) -> web.StreamResponse:
         """Ask `target` and answer the client.
@@ -100,21 +106,28 @@ class Forwarder:
     async def _carry(
         self, call: Call, target: Target, ask: Ask, relay: Relay
     ) -> web.StreamResponse:
-        model = target.model
-        streams_to = relay if ask.streams else None
         try:
-            if isinstance(model, PeerModel):
-                return await self._ask_peer(call, model, ask, relay)
-            with await self._leasing.lease(call, model, streams_to) as lease:
-                relay.added = (*relay.added, _timing(lease))
-                if not ask.holds:
-                    lease.release()
-                return await self._exchange(lease.instance, ask, relay)
+            with self._recorder.begin(call, target, ask, relay) as record:
+                if isinstance(target.model, PeerModel):
+                    record.granted(0.0, 0.0)
+                    return await self._ask_peer(call, target.model, ask, relay)
+                return await self._ask_here(call, target.model, ask, relay, record)
         except PaddockError as error:
             if not relay.started:
                 raise
             relay.fail(error)
             return relay.relayed()
+
+    async def _ask_here(
+        self, call: Call, model: Model, ask: Ask, relay: Relay, record: Record
+    ) -> web.StreamResponse:
+        streams_to = relay if ask.streams else None
+        with await self._leasing.lease(call, model, streams_to) as lease:
+            record.granted(lease.queued, lease.loading)
+            relay.added = (*relay.added, _timing(lease))
+            if not ask.holds:
+                lease.release()
+            return await self._exchange(lease.instance, ask, relay)
 
     async def _ask_peer(self, call: Call, model: PeerModel, ask: Ask, relay: Relay) -> Relayed:
         headers = (*ask.headers, *self._peers.headers(call.request))
@@ -167,7 +180,7 @@ async def _explain(instance: Instance, error: UpstreamLost) -> UpstreamLost:
         return error
     failure = instance.exited.result()
     if failure is None:
-        return UpstreamLost(f"{instance.model.id} was unloaded before its answer ended")
+        return InstanceUnloaded(f"{instance.model.id} was unloaded before its answer ended")
     return UpstreamLost(f"{instance.model.id} died: {failure.message}", hint=failure.hint)
 
 

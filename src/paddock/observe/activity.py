@@ -36,6 +36,14 @@ class Activity:
         ids = await self._database.run(lambda db: table.add(db, rows, self._most))
         return [replace(row, id=number) for row, number in zip(rows, ids, strict=True)]
 
+    async def open(self) -> None:
+        """Open it now rather than at first use."""
+        await self._database.open()
+
+    async def aclose(self) -> None:
+        """Close the list. Idempotent."""
+        await self._database.aclose()
+
     async def page(self, query: Query) -> Page:
         """The rows that a question asks for."""
         return await self._database.run(lambda db: table.page(db, query))

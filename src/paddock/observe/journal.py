@@ -65,9 +65,10 @@ class Journal:
         self, activity: Activity, captures: Captures, status_of: Callable[[PaddockError], int]
     ) -> None:
         """`status_of`: the HTTP status with which an error is told."""
-        self._activity = activity
+        self.activity = activity
+        """Where the rows are."""
         self.captures = captures
-        self._status_of = status_of
+        self.status_of = status_of
         self._numbers = itertools.count(1)
         self._running: dict[str, Record] = {}
         self._ended: list[Ended] = []
@@ -82,15 +83,10 @@ class Journal:
         `report` tells what was answered so far. The record's `__exit__` raises RequestCancelled
         for a request that was ended by `cancel`.
         """
-        record = Record(str(next(self._numbers)), asked, report, self._status_of, self._end)
+        record = Record(str(next(self._numbers)), asked, report, self)
         self._running[record.id] = record
         self._tell(Began(record))
         return record
-
-    def granted(self, record: Record, queued: float, loading: float) -> None:
-        """The model is ready for this request, after so many seconds of each wait."""
-        record.granted(queued, loading)
-        self._tell(Moved(record))
 
     def running(self) -> tuple[Record, ...]:
         """The requests that run now, in order of arrival."""
@@ -125,9 +121,12 @@ class Journal:
             self._timer.cancel()
         await self.settle()
 
-    # --- the end of a request
+    # --- the keeper of its records
 
-    def _end(self, record: Record, ended: Ended) -> None:
+    def moved(self, record: Record) -> None:
+        self._tell(Moved(record))
+
+    def ended(self, record: Record, ended: Ended) -> None:
         self._running.pop(record.id, None)
         self._tell(Gone(record.id))
         if not ended.asked.is_kept:
@@ -144,7 +143,7 @@ class Journal:
     async def _write(self, ended: list[Ended]) -> None:
         finished = await asyncio.to_thread(_finished, ended)
         try:
-            rows = await self._activity.add([row for row, _ in finished])
+            rows = await self.activity.add([row for row, _ in finished])
         except StorageError as error:
             self._told_broken(error)
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from paddock.errors import (
     InstanceUnloaded,
@@ -76,13 +76,25 @@ class Ended:
     """Why it ended early; empty when it did not."""
 
 
+class Keeper(Protocol):
+    """Whoever wants to know what becomes of a record."""
+
+    def status_of(self, error: PaddockError) -> int:
+        """The HTTP status with which an error is told."""
+
+    def moved(self, record: Record) -> None:
+        """It got its model."""
+
+    def ended(self, record: Record, ended: Ended) -> None:
+        """It is over."""
+
+
 class Record:
     """A request that runs. Its `with` block is its life, and what leaves the block its outcome."""
 
     __slots__ = (
-        "_done",
         "_is_cancelled",
-        "_status_of",
+        "_keeper",
         "_task",
         "asked",
         "began",
@@ -95,12 +107,7 @@ class Record:
     )
 
     def __init__(
-        self,
-        number: str,
-        asked: Asked,
-        report: Callable[[], Answer],
-        status_of: Callable[[PaddockError], int],
-        done: Callable[[Record, Ended], None],
+        self, number: str, asked: Asked, report: Callable[[], Answer], keeper: Keeper
     ) -> None:
         self.id = number
         self.asked = asked
@@ -112,13 +119,13 @@ class Record:
         self.queued = self.loading = 0.0
         self._task: asyncio.Task[object] | None = None
         self._is_cancelled = False
-        self._status_of = status_of
-        self._done = done
+        self._keeper = keeper
 
     def granted(self, queued: float, loading: float) -> None:
         """Its model is ready for it, after so many seconds of each wait."""
         self.queued, self.loading = queued, loading
         self.granted_at = asyncio.get_running_loop().time()
+        self._keeper.moved(self)
 
     def cancel(self) -> None:
         """End it; its client is told. Idempotent."""
@@ -142,7 +149,7 @@ class Record:
         trace: TracebackType | None,
     ) -> None:
         cancelled = self._cancelled(error)
-        self._done(self, self._ended(cancelled or error))
+        self._keeper.ended(self, self._ended(cancelled or error))
         self._task = None
         if cancelled is not None:
             raise cancelled from None
@@ -171,7 +178,7 @@ class Record:
 
     def _status(self, error: BaseException | None) -> int:
         if isinstance(error, PaddockError):
-            return self._status_of(error)
+            return self._keeper.status_of(error)
         return LEFT_STATUS if isinstance(error, CancelledError | ConnectionError) else 500
 
 

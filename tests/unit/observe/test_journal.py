@@ -54,7 +54,7 @@ def answered(**fields):
 async def test_a_request_is_running_and_then_a_row(desk):
     with desk.journal.record(CHAT, answered(sent=7)) as record:
         assert desk.journal.running() == (record,)
-        desk.journal.granted(record, 0.25, 0.5)
+        record.granted(0.25, 0.5)
     assert desk.journal.running() == ()
 
     (row,) = await desk.rows()
