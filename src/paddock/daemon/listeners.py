@@ -16,6 +16,8 @@ from paddock.events import CatalogChanged, ConfigChanged, Event, Listener
 from paddock.gateway.door import Door
 from paddock.gateway.gate import Gate
 from paddock.library.library import Library
+from paddock.scheduler.coexist import rules_of
+from paddock.scheduler.limits import Limits
 from paddock.scheduler.scheduler import Scheduler
 
 
@@ -28,8 +30,19 @@ def tell_scheduler(
         if isinstance(event, CatalogChanged):
             models = library.catalog.models
             replaced = [models[model_id] for model_id in sorted(event.replaced)]
-            launcher.refresh(models[model_id] for model_id in event.refreshed)
-            scheduler.catalog_changed(removed=event.removed, replaced=replaced)
+            refreshed = [models[model_id] for model_id in sorted(event.refreshed)]
+            launcher.refresh(refreshed)
+            scheduler.catalog_changed(removed=event.removed, replaced=replaced, refreshed=refreshed)
+
+    return tell
+
+
+def tell_limits(current: Current, scheduler: Scheduler[Instance]) -> Listener:
+    """Other limits, and other rules about which models run together."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, ConfigChanged):
+            scheduler.reconfigure(Limits.of(current.config), rules_of(current.config))
 
     return tell
 
