@@ -77,13 +77,13 @@ class House:
             "minResidency": 0,
         } | changes
 
-    def start(self, config: Mapping[str, Any] | None = None, **env: str) -> House:
-        """Start the daemon and return when its doors are open."""
+    def start(self, config: Mapping[str, Any] | None = None, *flags: str, **env: str) -> House:
+        """Start the daemon, with these flags too, and return when its doors are open."""
         file = self.folder / "paddock.yaml"
         file.write_text(json.dumps(config or self.config()))
         self._said = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "paddock", "serve", "--config", str(file)],
+            [sys.executable, "-m", "paddock", "serve", "--config", str(file), *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -15,6 +15,7 @@ from paddock.cli.hasten import hastened_imports
 
 @click.command("serve", cls=swap_flags.SwapCommand, short_help="Run the daemon.")
 @daemon_options.config_file
+@swap_flags.config_dir
 @click.option(
     "--models-dir",
     "models_dirs",
@@ -34,6 +35,7 @@ from paddock.cli.hasten import hastened_imports
 @daemon_options.log_level
 def command(
     file: Path | None,
+    config_dir: Path | None,
     models_dirs: tuple[Path, ...],
     listen: str | None,
     watch_config: bool | None,
@@ -56,7 +58,9 @@ def command(
     said |= swap_flags.overrides(listen, watch_config, tls_cert_file, tls_key_file)
     if models_dirs:
         said["modelsDir"] = [str(folder.absolute()) for folder in models_dirs]
-    source = Source(file or find_config(os.environ), dict(os.environ), said)
+    if file is None and config_dir is None:
+        file = find_config(os.environ)
+    source = Source(file, dict(os.environ), said, config_dir)
     config = source.load()
 
     with hastened_imports():
