@@ -1,17 +1,18 @@
 """What the schema cannot say: rules between keys, and the forms of names, addresses and commands.
 
-Each check is a function from the config to the faults it finds; `check` runs them all.
+Each check is a function from the config to the faults it finds; `check` runs them all, those of
+models, names, routing and peers too.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import shlex
 from collections.abc import Callable, Iterator
 from itertools import combinations
-from urllib.parse import urlsplit
 
+from paddock.config import checks_models, checks_names, checks_peers, checks_routing
+from paddock.config.checks_models import unsplittable
 from paddock.config.document import Place
 from paddock.config.faults import Fault
 from paddock.config.nearest import nearest
@@ -22,9 +23,15 @@ BUILT_IN_ENGINES = ("llama-server", "embedded")
 
 MAX_KEY_BYTES = 4096
 
+TIME_FORMATS = (
+    "ansic", "unixdate", "rubydate", "rfc822", "rfc822z", "rfc850", "rfc1123", "rfc1123z",
+    "rfc3339", "rfc3339nano", "kitchen", "stamp", "stampmilli", "stampmicro", "stampnano",
+)  # fmt: skip
+"""Names of `logTimeFormat`: Go's, in lower case."""
+
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*\.?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
-_PORT = "${PORT}"
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def check(config: Config) -> list[Fault]:
@@ -124,71 +131,35 @@ def _allowed_origins(config: Config) -> Iterator[Fault]:
             )
 
 
-def _model_names(config: Config) -> Iterator[Fault]:
-    owners = {id_.lower(): id_ for id_ in config.models}
-    for id_, model in config.models.items():
-        if not id_.strip():
-            yield Fault(("models", id_), "a model's id cannot be empty")
-        for index, alias in enumerate(model.aliases):
-            place = ("models", id_, "aliases", index)
-            if not alias.strip():
-                yield Fault(place, "an alias cannot be empty")
-            elif (owner := owners.setdefault(alias.lower(), id_)) is not id_:
-                yield Fault(place, f"{alias!r} is a name of model {owner!r} already")
+def _log_time_format(config: Config) -> Iterator[Fault]:
+    name = config.log_time_format
+    if name and name not in TIME_FORMATS:
+        near = nearest(name, TIME_FORMATS)
+        meant = f"did you mean `{near}`?" if near else f"known: {', '.join(TIME_FORMATS)}"
+        yield Fault(("logTimeFormat",), f"{name!r} is no format of times", meant)
 
 
-def _model_commands(config: Config) -> Iterator[Fault]:
-    for id_, model in config.models.items():
-        if model.cmd and _PORT in model.proxy and _PORT not in model.cmd:
-            yield Fault(
-                ("models", id_, "cmd"),
-                f"does not say {_PORT}, but `proxy` expects the model there",
-                f"add {_PORT} to the command, or write its fixed port in `proxy`",
-                reads=(("models", id_, "proxy"),),
-            )
-        if problem := _proxy_problem(model.proxy):
-            yield Fault(
-                ("models", id_, "proxy"), problem, f"like `proxy: http://127.0.0.1:{_PORT}`"
-            )
-        if model.check_endpoint != "none" and not model.check_endpoint.startswith("/"):
-            message = f"{model.check_endpoint!r} is not a path"
-            yield Fault(("models", id_, "checkEndpoint"), message, "like `/health`, or `none`")
+def _ignored_paths(config: Config) -> Iterator[Fault]:
+    for index, pattern in enumerate(config.upstream.ignore_paths):
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            place = ("upstream", "ignorePaths", index)
+            yield Fault(place, f"is not a regular expression: {error}", r"like `\.css$`")
 
 
-def _proxy_problem(proxy: str) -> str:
-    try:
-        url = urlsplit(proxy.replace(_PORT, "1"))
-        url.port  # noqa: B018  # raises for a port that is none
-    except ValueError:
-        return f"{proxy!r} is not a URL"
-    if url.scheme != "http" or not url.hostname:
-        return "expected a plain http:// URL"
-    return "" if is_loopback(url.hostname) else f"{url.hostname} is not this machine"
-
-
-def _environments(config: Config) -> Iterator[Fault]:
-    for id_, model in config.models.items():
-        for index, setting in enumerate(model.env):
-            name, equals, _ = setting.partition("=")
-            if not name or not equals or "\0" in setting:
-                place = ("models", id_, "env", index)
-                yield Fault(
-                    place, "expected NAME=value", 'like `env: ["LD_LIBRARY_PATH=/opt/lib"]`'
-                )
+def _session_headers(config: Config) -> Iterator[Fault]:
+    for index, name in enumerate(config.ui.activity.session_id):
+        if not _HEADER.fullmatch(name):
+            message = f"{name!r} is not the name of a header"
+            yield Fault(("ui", "activity", "session_id", index), message, "like `X-Session-ID`")
 
 
 def _command_lines(config: Config) -> Iterator[Fault]:
     lines: dict[Place, str] = {("defaultModelArgs",): config.default_model_args}
     lines |= {("engines", name, "args"): engine.args for name, engine in config.engines.items()}
-    lines |= {("models", id_, "args"): model.args for id_, model in config.models.items()}
-    lines |= {("models", id_, "cmd"): model.cmd for id_, model in config.models.items()}
     for place, line in lines.items():
-        try:
-            shlex.split(line, comments=True)
-        except ValueError as error:
-            yield Fault(
-                place, f"cannot be split into words: {str(error).lower()}", "close the quote"
-            )
+        yield from unsplittable(place, line, comments=True)
 
 
 def _is_address(host: str) -> bool:
@@ -207,8 +178,12 @@ _CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (
     _api_keys,
     _allowed_hosts,
     _allowed_origins,
-    _model_names,
-    _model_commands,
-    _environments,
+    _log_time_format,
+    _ignored_paths,
+    _session_headers,
     _command_lines,
+    *checks_models.CHECKS,
+    *checks_names.CHECKS,
+    *checks_routing.CHECKS,
+    *checks_peers.CHECKS,
 )

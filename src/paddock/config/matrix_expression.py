@@ -57,6 +57,14 @@ class ExpressionError(ValueError):
         self.position = position
 
 
+class EndlessReference(ValueError):
+    """Sets refer to each other without end. `set` is one of them."""
+
+    def __init__(self, message: str, set_: str) -> None:
+        super().__init__(message)
+        self.set = set_
+
+
 def parse(text: str) -> Expression:
     """Read the expression of a set. Raises ExpressionError."""
     parser = _Parser(text)
@@ -78,8 +86,8 @@ def atoms(expression: Expression) -> Iterator[Name | Ref]:
 def in_order(sets: Mapping[str, Expression]) -> tuple[str, ...]:
     """The names of `sets` as written, but each set after those that it refers to.
 
-    References to sets that are not there are passed over. Raises ExpressionError for a circle, with
-    the way round.
+    References to sets that are not there are passed over. Raises EndlessReference for a circle,
+    with the way round.
     """
     ordered: dict[str, None] = {}
     for name in sets:
@@ -119,9 +127,9 @@ def _visit(
 ) -> None:
     if name in above:
         way = " → ".join((*above[above.index(name) :], name))
-        raise ExpressionError(f"the sets refer to each other in a circle: {way}", 1)
+        raise EndlessReference(f"the sets refer to each other in a circle: {way}", name)
     if len(above) > MAX_DEPTH:
-        raise ExpressionError(f"more than {MAX_DEPTH} sets refer to each other in a row", 1)
+        raise EndlessReference(f"more than {MAX_DEPTH} sets refer to each other in a row", name)
     if name in ordered or name not in sets:
         return
     for atom in atoms(sets[name]):

@@ -116,7 +116,7 @@ parallel: 0
 listen:
   openai: {host: 0.0.0.0, prot: 1}
 models:
-  a: {proxy: "http://10.0.0.1:${PORT}", cmd: "x ${PORT}"}
+  a: {proxy: "ftp://10.0.0.1:${PORT}", cmd: "x ${PORT}"}
 """,
         overrides={"engine": "vulkan"},
     )

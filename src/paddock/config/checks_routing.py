@@ -1,0 +1,182 @@
+"""What is wrong with groups, the matrix and selectors.
+
+A name that no entry has is never an error here: it may be that of a discovered model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from paddock.config.checks_names import Owners, owners, peers_names
+from paddock.config.document import Place
+from paddock.config.faults import Fault
+from paddock.config.matrix_expression import (
+    EndlessReference,
+    Expression,
+    ExpressionError,
+    Ref,
+    atoms,
+    in_order,
+    parse,
+    together,
+)
+from paddock.config.nearest import nearest
+from paddock.config.routing import Group, Matrix, Selector
+from paddock.config.schema import Config
+
+_ROUTER: Place = ("routing", "router")
+_SETTINGS: Place = (*_ROUTER, "settings")
+_SHORT_NAME = re.compile(r"[A-Za-z0-9.-]{1,32}")
+
+
+def _one_style(config: Config) -> Iterator[Fault]:
+    """Groups and matrix are at the top level or under `routing.router`, and one of them rules."""
+    router = config.routing.router
+    old = {"groups": bool(config.groups), "matrix": config.matrix is not None}
+    settings = router.settings
+    new = bool(settings.groups or settings.matrix or "use" in router.model_fields_set)
+    for key in (key for key, said in old.items() if said and new):
+        message = "cannot be here and under routing.router"
+        suggestion = f"move it to routing.router.settings.{key}"
+        yield Fault((key,), message, suggestion, reads=(_ROUTER,))
+    if all(old.values()) and not new:
+        message = "`groups` and `matrix` cannot both rule"
+        yield Fault(("matrix",), message, "remove one of them", reads=(("groups",),))
+    if router.use == "matrix" and settings.matrix is None:
+        message = "the matrix is to rule, but there is none"
+        yield Fault((*_ROUTER, "use"), message, "write it as routing.router.settings.matrix")
+
+
+def _groups(config: Config) -> Iterator[Fault]:
+    known = owners(config)
+    yield from _group_members(("groups",), config.groups, known)
+    settings = config.routing.router.settings
+    yield from _group_members((*_SETTINGS, "groups"), settings.groups, known)
+
+
+def _group_members(place: Place, groups: Mapping[str, Group], known: Owners) -> Iterator[Fault]:
+    taken: dict[str, str] = {}
+    for name, group in groups.items():
+        for index, member in enumerate(group.members):
+            holder = taken.setdefault(known.get(member.lower(), member).lower(), name)
+            here = (*place, name, "members", index)
+            if member in group.members[:index]:
+                yield Fault(here, f"{member!r} is a member already", "remove it")
+            elif holder != name:
+                message = f"{member!r} is in group {holder!r} already"
+                yield Fault(here, message, "a model is in one group", reads=((*place, holder),))
+
+
+def _matrices(config: Config) -> Iterator[Fault]:
+    for place, matrix in (
+        (("matrix",), config.matrix),
+        ((*_SETTINGS, "matrix"), config.routing.router.settings.matrix),
+    ):
+        if matrix is not None:
+            yield from _short_names(place, matrix)
+            yield from _sets(place, matrix)
+
+
+def _short_names(place: Place, matrix: Matrix) -> Iterator[Fault]:
+    for name, model in matrix.vars.items():
+        if not _SHORT_NAME.fullmatch(name):
+            message = "a short name has 1 to 32 letters, digits, `.` or `-`"
+            yield Fault((*place, "vars", name), message, "choose another")
+        elif not model.strip():
+            yield Fault((*place, "vars", name), "names no model", "write a model's id")
+
+
+def _sets(place: Place, matrix: Matrix) -> Iterator[Fault]:
+    sets: dict[str, Expression] = {}
+    if not matrix.sets:
+        yield Fault(place, "has no sets, so no model could run", "like `sets: {all: a & b}`")
+    for name, text in matrix.sets.items():
+        try:
+            sets[name] = parse(text)
+        except ExpressionError as error:
+            yield Fault((*place, "sets", name), str(error), "like `a & (b | +other)`")
+    for name, expression in sets.items():
+        for atom in atoms(expression):
+            if isinstance(atom, Ref) and atom.set not in matrix.sets:
+                near = nearest(atom.set, matrix.sets)
+                meant = f"did you mean `+{near}`?" if near else f"define the set `{atom.set}`"
+                yield Fault((*place, "sets", name), f"there is no set `{atom.set}`", meant)
+    try:
+        in_order(sets)
+    except EndlessReference as error:
+        yield Fault((*place, "sets", error.set), str(error), "take one of the references out")
+
+
+def _selectors(config: Config) -> Iterator[Fault]:
+    known, theirs = owners(config), peers_names(config)
+    chosen = {id_.lower() for id_ in config.selectors}
+    for id_, selector in config.selectors.items():
+        ours: list[str] = []
+        for index, target in enumerate(selector.targets):
+            place = ("selectors", id_, "targets", index)
+            name = target.lower()
+            if name in chosen:
+                message = f"{target!r} is a selector too, and one cannot lead to another"
+                yield Fault(place, message, "name a model", reads=(("selectors",),))
+            elif name in known or name not in theirs:
+                ours.append(known.get(name, target).lower())
+            elif selector.strategy == "warm":
+                message = f"{target!r} is a peer's model, and `warm` knows only our own"
+                suggestion = "use `pin` or `spillover`"
+                yield Fault(place, message, suggestion, reads=(("selectors", id_, "strategy"),))
+        if selector.strategy == "spillover":
+            yield from _spillover(id_, selector, ours, config)
+
+
+def _spillover(id_: str, selector: Selector, ours: list[str], config: Config) -> Iterator[Fault]:
+    place: Place = ("selectors", id_, "targets")
+    if len(set(ours)) < len(ours):
+        yield Fault(place, "leads to one model twice", "name each model once")
+    elif len(selector.targets) > 1 and len(ours) > 1 and (why := _apart(ours, config)):
+        message = "the models cannot run together, so no request could spill over"
+        yield Fault(place, message, why, reads=(("groups",), ("matrix",), _ROUTER))
+
+
+def _apart(ids: list[str], config: Config) -> str:
+    """What to change so that the models may run together; "" when they may."""
+    known = owners(config)
+    if config.matrix_rules:
+        fits = _fits_a_set(frozenset(ids), config.matrix_rules, known)
+        return "" if fits else "join them with `&` in a set of the matrix"
+    if config.group_rules:
+        homes = [
+            group
+            for group in config.group_rules.values()
+            if set(ids) <= {known.get(member.lower(), member).lower() for member in group.members}
+        ]
+        fits = any(not group.swap for group in homes)
+        return "" if fits else "make them members of one group with `swap: false`"
+    room = config.max_loaded_models or 1
+    return "" if room >= len(ids) else f"set `maxLoadedModels` to {len(ids)} or more"
+
+
+def _fits_a_set(ids: frozenset[str], matrix: Matrix, known: Owners) -> bool:
+    """Whether one set has a choice with all of `ids`. True where the sets cannot be read."""
+    try:
+        sets = {name: parse(text) for name, text in matrix.sets.items()}
+        in_order(sets)
+    except (ExpressionError, EndlessReference):
+        return True
+
+    def model(name: str) -> str:
+        meant = matrix.vars.get(name, name)
+        return known.get(meant.lower(), meant).lower()
+
+    names = {atom.text for e in sets.values() for atom in atoms(e) if not isinstance(atom, Ref)}
+    among = frozenset(name for name in names if model(name) in ids)
+    choices = (choice for e in sets.values() for choice in together(e, sets, among))
+    return any(ids <= set(map(model, choice)) for choice in choices)
+
+
+CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (
+    _one_style,
+    _groups,
+    _matrices,
+    _selectors,
+)
