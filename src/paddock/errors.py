@@ -24,6 +24,7 @@
     │  ├─ UnknownProfile          no profile has this name
     │  ├─ NotReady                a request that may not start a model met one that is not ready
     │  ├─ RequestCancelled        somebody ended it by its id
+    │  ├─ UnknownId               nothing has this id, or not any more
     │  ├─ RequestTooLarge         a limit on size was passed
     │  └─ RequestTooSlow          the body did not arrive in time
     ├─ StorageError               the database cannot be opened, read or written
@@ -237,6 +238,10 @@ class UnknownProfile(RequestError):
 
 class NotReady(RequestError):
     """The request is of a kind that starts no model, and the model is not ready."""
+
+
+class UnknownId(RequestError):
+    """Nothing has the id that was asked for, or not any more."""
 
 
 class RequestTooLarge(RequestError):

@@ -24,11 +24,13 @@ from paddock.daemon.reload import Reloader
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus
+from paddock.gateway.activity_endpoints import ActivityEndpoints
 from paddock.gateway.config_endpoints import ConfigEndpoints
 from paddock.gateway.door import Door
 from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.forward import Forwarder
 from paddock.gateway.front import Front
+from paddock.gateway.inflight import Inflight
 from paddock.gateway.leasing import Leasing
 from paddock.gateway.lifecycle import Lifecycle
 from paddock.gateway.listing import Listing
@@ -102,7 +104,7 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
         profiles, peers = Profiles(current, bus), Peers(current, bus)
         stack.push_async_callback(peers.aclose)
         names = Names(current, bus, library, scheduler, profiles, peers)
-        recorder = Recorder(journal, current)
+        recorder, inflight = Recorder(journal, current), Inflight(journal, scheduler)
         forwarder = Forwarder(Leasing(scheduler, bus, current), peers, current, recorder)
         routes = RouteTable(
             (
@@ -118,6 +120,7 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
                 *health.routes(),
                 *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),
+                *ActivityEndpoints(journal, inflight).routes(),
             )
         )
         doors = await _opened(stack, current, routes, bus)
