@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -85,6 +85,8 @@ class Peer:
         self.error = ""
         """Why it is not reachable, or why its models are not known."""
         self.asked_at: datetime | None = None
+        self.lost = asyncio.Event()
+        """Set while it is not reachable."""
         self.in_flight: Counter[str] = Counter()
         """Our requests that run there now, by model."""
         self._retired = False
@@ -127,12 +129,14 @@ class Peer:
     def is_well(self) -> None:
         """It answered."""
         self.reachable, self.error, self.asked_at = True, "", datetime.now(UTC)
+        self.lost.clear()
 
     def is_lost(self, reason: str) -> None:
         """It did not answer."""
         if self.reachable is not False:
             log.warning("peer %s cannot be reached: %s", self.id, reason)
         self.reachable, self.error, self.asked_at = False, reason, datetime.now(UTC)
+        self.lost.set()
 
     async def ask(self) -> None:
         """Ask it for its models, and so whether it is there. Never raises for what is wrong."""
@@ -260,8 +264,7 @@ class Peers:
             await peer.ask()
             if peer.models is not known:
                 self._index()
-            pause = peer.entry.refresh
-            await asyncio.sleep(pause if peer.reachable else min(pause, RETRY_SECONDS))
+            await _pause(peer)
 
     def _index(self) -> None:
         """Names to models: whole ones, and bare ones that only one peer has."""
@@ -270,6 +273,15 @@ class Peers:
         for model in self.models():
             key = lookup_key(model.id)
             self._bare[key] = model if key not in self._bare else None
+
+
+async def _pause(peer: Peer) -> None:
+    """Until it is time to ask again; a request that could not reach it makes it time."""
+    if peer.lost.is_set():
+        await asyncio.sleep(min(peer.entry.refresh, RETRY_SECONDS))
+        return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(peer.lost.wait(), peer.entry.refresh)
 
 
 def _listed(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
