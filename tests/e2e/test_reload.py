@@ -236,25 +236,36 @@ def test_a_time_to_live_counts_for_a_model_that_runs(lived_in: House) -> None:
     lived_in.until(lambda: lived_in.running() == ["steady"], "it has left")
 
 
+@pytest.mark.parametrize("name", ["other", "found"])
 def test_more_requests_at_once_are_let_in_at_once(
-    lived_in: House, callers: Crowd, tmp_path: Path
+    lived_in: House, callers: Crowd, tmp_path: Path, name: str
 ) -> None:
-    reload(lived_in, with_model(lived_in, "other", concurrencyLimit=1))
+    reload(lived_in, with_model(lived_in, name, concurrencyLimit=1))
     gate = tmp_path / "gate"
-    three = [callers.ask("other", f"tokens=2 gate={gate}") for _ in range(3)]
-    lived_in.until(lambda: _active(lived_in, "other") == 1, "one is served")
+    both = [callers.ask(name, f"tokens=2 gate={gate}") for _ in range(2)]
+    lived_in.until(lambda: _active(lived_in, name) == 1, "one is served")
 
-    reload(lived_in, with_model(lived_in, "other", concurrencyLimit=3))
+    reload(lived_in, with_model(lived_in, name, concurrencyLimit=2))
 
-    lived_in.until(lambda: _active(lived_in, "other") == 3, "all are served")
+    lived_in.until(lambda: _active(lived_in, name) == 2, "both are served")
     gate.touch()
-    for caller in three:
+    for caller in both:
         assert b"data: [DONE]" in caller.finish().body
 
 
 def _active(house: House, model: str) -> int:
     instances = house.get("/api/paddock/instances")["instances"]
     return sum(one["active"] for one in instances if one["model"] == model)
+
+
+def test_limits_of_a_connection_count_for_a_model_that_runs(lived_in: House) -> None:
+    assert lived_in.chat("other", "fake delay=1.5").status == 200
+
+    reload(lived_in, with_model(lived_in, "other", timeouts={"responseHeader": 0.2}))
+
+    answer = lived_in.chat("other", "fake delay=1.5")
+    assert answer.status == 502
+    assert "responseHeader" in answer.text
 
 
 def test_settings_of_every_found_model_reach_found_models_only(lived_in: House) -> None:

@@ -35,6 +35,7 @@ class CommandLine:
 
     words: tuple[str, ...]
     slots: int
+    """What the engine works on at once; the scheduler may give less."""
 
 
 def command_line(
@@ -58,7 +59,7 @@ def command_line(
     ours = _identity(model, port) + _capacity(model, config, parallel) + _purpose(model, config)
     words = [word for wish in ours if _wanted(wish, given, table) for word in wish]
     words += [word for flag in given for word in flag.words]
-    return CommandLine(tuple(words), model.settings.concurrency_limit or parallel)
+    return CommandLine(tuple(words), parallel)
 
 
 def context_per_request(model: Model, config: Config) -> int:

@@ -112,6 +112,15 @@ class ConnectionPool:
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
+    def go_by(self, timeouts: Timeouts) -> None:
+        """Other limits, for every request that begins from now on."""
+        if timeouts == self._timeouts:
+            return
+        self._timeouts, self._keep_idle = timeouts, _keep_idle(self.address, timeouts)
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.abort()
+
     def head(
         self,
         method: str,

@@ -130,8 +130,8 @@ def test_the_owners_slots_count_for_our_context(table):
     assert ("--ctx-size", "500") in pairs(made.words)
 
 
-def test_the_owners_limit_of_requests_is_the_number_of_leases(table):
-    assert line(table, model(concurrency_limit=9)).slots == 9
+def test_the_owners_limit_of_requests_does_not_change_the_engine(table):
+    assert line(table, model(concurrency_limit=1)) == line(table, model())
 
 
 def test_flags_that_an_older_program_does_not_know_are_left_out():
