@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from time import perf_counter
 from typing import ClassVar
 
 from aiohttp import HttpVersion11, web
@@ -128,7 +129,7 @@ class Relay:
         self._status = 0
         self._content_type = self._encoding = b""
         self.first_at: float | None = None
-        """Loop time of the body's first piece."""
+        """When the body began, as `time.perf_counter` tells it."""
         self.sent = 0
         """Bytes of the body that were passed on."""
         self.copy: list[bytes] | None = None
@@ -371,7 +372,7 @@ class Relay:
         """Look at what is written: at its beginning, or at all of it for a copy."""
         self.started = True
         if self.first_at is None and (self._last or self._body_head):
-            self.first_at = self._loop.time()
+            self.first_at = perf_counter()  # the loop's own clock counts milliseconds
             self._first = data[:KEPT_BYTES] if self._last else b""
         if self.copy is not None:
             self.copy.append(data)

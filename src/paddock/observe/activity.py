@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from paddock.observe.histogram import Histogram, histogram
@@ -31,10 +31,9 @@ class Activity:
         self._database = database
         self._most = most if database.path is None else 0
 
-    async def add(self, rows: list[Row]) -> list[Row]:
-        """Write rows; the same with their ids."""
-        ids = await self._database.run(lambda db: table.add(db, rows, self._most))
-        return [replace(row, id=number) for row, number in zip(rows, ids, strict=True)]
+    async def add(self, rows: list[Row]) -> None:
+        """Write rows, and give them their ids."""
+        await self._database.run(lambda db: table.add(db, rows, self._most))
 
     async def open(self) -> None:
         """Open it now rather than at first use."""

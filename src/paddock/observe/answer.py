@@ -8,9 +8,9 @@ KEPT_BYTES = 64 << 10
 """Of an answer's beginning and of its end, to look for its tokens in."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every request: frozen costs more than the rest of it
 class Answer:
-    """What went to the client."""
+    """What went to the client. Not to be changed."""
 
     status: int = 0
     """0: nothing was answered."""
@@ -20,7 +20,7 @@ class Answer:
     events: bool = False
     """It is a stream of events."""
     first_at: float | None = None
-    """Loop time of its first piece; None: there was none."""
+    """Time of its first piece, as `time.perf_counter` tells it; None: there was none."""
     sent: int = 0
     """Bytes of its body."""
     head: bytes = b""

@@ -143,12 +143,12 @@ class Journal:
     async def _write(self, ended: list[Ended]) -> None:
         finished = await asyncio.to_thread(_finished, ended)
         try:
-            rows = await self.activity.add([row for row, _ in finished])
+            await self.activity.add([row for row, _ in finished])
         except StorageError as error:
             self._told_broken(error)
             return
         self._is_told_broken = False
-        for row, (_, capture) in zip(rows, finished, strict=True):
+        for row, capture in finished:
             if capture is not None:
                 self.captures.add(row.id, capture)
             self._tell(Recorded(row))

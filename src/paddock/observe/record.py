@@ -7,6 +7,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import perf_counter
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -38,9 +39,9 @@ LEFT_STATUS = 499
 """Of a request whose client left before it was answered."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every request: frozen costs more than the rest of it
 class Asked:
-    """Who asks for what."""
+    """Who asks for what. Not to be changed."""
 
     model: str
     path: str
@@ -58,9 +59,9 @@ class Asked:
     """It gets a row when it has ended; otherwise it is only seen while it runs."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every request: frozen costs more than the rest of it
 class Ended:
-    """A request that has ended. Times are seconds."""
+    """A request that has ended. Times are seconds. Not to be changed."""
 
     asked: Asked
     answer: Answer
@@ -114,7 +115,7 @@ class Record:
         self.report = report
         """What was answered so far."""
         self.began = datetime.now(UTC)
-        self.began_at = asyncio.get_running_loop().time()
+        self.began_at = perf_counter()
         self.granted_at: float | None = None
         self.queued = self.loading = 0.0
         self._task: asyncio.Task[object] | None = None
@@ -124,7 +125,7 @@ class Record:
     def granted(self, queued: float, loading: float) -> None:
         """Its model is ready for it, after so many seconds of each wait."""
         self.queued, self.loading = queued, loading
-        self.granted_at = asyncio.get_running_loop().time()
+        self.granted_at = perf_counter()
         self._keeper.moved(self)
 
     def cancel(self) -> None:
@@ -136,7 +137,7 @@ class Record:
     @property
     def elapsed(self) -> float:
         """Seconds since it came."""
-        return asyncio.get_running_loop().time() - self.began_at
+        return perf_counter() - self.began_at
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
@@ -183,6 +184,8 @@ class Record:
 
 
 def _why(error: BaseException | None, answer: Answer) -> str:
+    if error is None:
+        return ""
     if isinstance(error, CancelledError | ConnectionError):
         return STALLED if answer.stalled else CLIENT_LEFT
     return next((why for kind, why in ENDINGS.items() if isinstance(error, kind)), "")

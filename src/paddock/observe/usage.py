@@ -27,7 +27,7 @@ _OBJECT_BYTES = 16 << 10
 """An object that tells of tokens is smaller than this."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every request: frozen costs more than the rest of it
 class Usage:
     """Tokens and speeds of one answer. A speed is tokens per second, 0 where it is not known."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,9 +22,12 @@ VALUES_LOOKED_AT = 10_000
 """Distributions are of at most so many of the newest rows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every request: frozen costs more than the rest of it
 class Row:
-    """One past request. Durations are milliseconds, speeds tokens per second (0: not known)."""
+    """One past request. Durations are milliseconds, speeds tokens per second (0: not known).
+
+    Not to be changed, but for `id` by who adds it.
+    """
 
     time: int
     """When it came: milliseconds since 1970, UTC."""
@@ -62,6 +66,7 @@ class Row:
 
 
 COLUMNS: Final = tuple(column.name for column in fields(Row) if column.name != "id")
+"""The last one, `metadata`, is JSON."""
 _ALL: Final = ", ".join((*COLUMNS, "id"))
 _INSERT: Final = (
     f"INSERT INTO requests ({', '.join(COLUMNS)}) "  # noqa: S608 - our own names
@@ -134,14 +139,14 @@ class Totals:
     """By column: those above zero."""
 
 
-def add(connection: Connection, rows: Iterable[Row], most: int = 0) -> list[int]:
-    """Add rows; the ids they got. Only the newest `most` rows of all are kept, if it is not 0."""
-    ids = [connection.execute(_INSERT, _values(row)).lastrowid or 0 for row in rows]
+def add(connection: Connection, rows: Iterable[Row], most: int = 0) -> None:
+    """Add rows, and give them their ids. Of all, the newest `most` are kept, if that is not 0."""
+    for row in rows:
+        row.id = connection.execute(_INSERT, _values(row)).lastrowid or 0
     if most:
         connection.execute(
             "DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (most,)
         )
-    return ids
 
 
 def page(connection: Connection, query: Query) -> Page:
@@ -197,11 +202,13 @@ def _where(query: Query) -> tuple[str, tuple[Any, ...]]:
 
 
 def _values(row: Row) -> tuple[Any, ...]:
-    return tuple(
-        json.dumps(row.metadata) if name == "metadata" else getattr(row, name) for name in COLUMNS
-    )
+    metadata = json.dumps(row.metadata) if row.metadata else "{}"
+    return (*_plain_values(row), metadata)
 
 
 def _row(values: tuple[Any, ...]) -> Row:
     told = dict(zip((*COLUMNS, "id"), values, strict=True))
     return Row(**told | {"metadata": json.loads(told["metadata"])})
+
+
+_plain_values = attrgetter(*COLUMNS[:-1])

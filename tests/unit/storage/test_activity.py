@@ -28,11 +28,10 @@ def test_a_row_comes_back_as_it_was(db):
     told = row(
         metadata={"fifo_priority": "7"}, first_token=12.5, cancelled="client left", error="gone é"
     )
-    (number,) = activity.add(db, [told])
+    activity.add(db, [told])
 
-    (found,) = activity.page(db, Query()).rows
-    assert (found.id, found.metadata, found.first_token) == (number, {"fifo_priority": "7"}, 12.5)
-    assert (found.cancelled, found.error) == ("client left", "gone é")
+    assert told.id == 1
+    assert activity.page(db, Query()).rows == (told,)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_every_sort_key_is_a_column(db, key):
 def test_pruning_keeps_the_newest_and_ids_are_not_used_again(db):
     activity.add(db, [row() for _ in range(5)], most=2)
     assert ids(db) == [5, 4]
-    assert activity.add(db, [row()], most=1) == [6]
+    activity.add(db, [row()], most=1)
     assert ids(db) == [6]
 
 
