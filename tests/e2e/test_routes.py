@@ -158,7 +158,6 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         ("/health", 200, '{"status": "ok"}'),
         ("/wol-health", 200, "OK"),
         ("/favicon.ico", 204, ""),
-        ("/upstream", 200, '{"models": ["llama-a"]}'),
     ],
 )
 def test_some_routes_ask_for_no_key(locked: House, path: str, status: int, text: str) -> None:

@@ -23,13 +23,14 @@ ENDPOINTS = (
     ("GET", "/api/queue"),
     ("GET", "/api/profiles"),
     ("GET", "/props?model=llama-a"),
+    ("GET", "/upstream"),
     ("GET", "/upstream/llama-a/health"),
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/messages"),
     ("POST", "/v1/embeddings"),
     ("POST", "/v/chat/completions"),
 )
-PUBLIC = ("/", "/health", "/wol-health", "/favicon.ico", "/upstream")
+PUBLIC = ("/", "/health", "/wol-health", "/favicon.ico")
 
 
 @pytest.fixture(scope="module")

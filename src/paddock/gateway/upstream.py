@@ -61,7 +61,7 @@ class UpstreamEndpoint:
     def routes(self) -> tuple[Route, ...]:
         """The routes of this endpoint."""
         return (
-            Route("GET", "/upstream", self.page, public=True),
+            Route("GET", "/upstream", self.page),
             Route("*", "/upstream/*", self.answer),
             Route("*", "/comfyui", self.answer_comfyui),
             Route("*", "/comfyui/*", self.answer_comfyui),
