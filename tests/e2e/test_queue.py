@@ -31,6 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             maxOvertake=0,
             defaultTtl=0,
             sendLoadingState=True,
+            routing={"scheduler": {"settings": {"fifo": {"priority": {"llama-b": 7}}}}},
         )
     )
     yield house
@@ -104,6 +105,7 @@ def test_since_is_a_date_and_waited_are_seconds(home: House, crowd: Crowd, tmp_p
     since = datetime.fromisoformat(waiting["since"])
     assert timedelta() <= datetime.now(UTC) - since < timedelta(minutes=2)
     assert waiting["waited"] >= 0
+    assert waiting["priority"] == 7
     assert waiting["request"]
 
 
@@ -139,4 +141,4 @@ def test_ps_shows_who_waits(home: House, crowd: Crowd, tmp_path: Path) -> None:
     row = lines[lines.index(titles) + 1]
     assert row[0] == "llama-b"
     assert row[1].startswith("key:")
-    assert row[2] == "1"
+    assert row[2:4] == ["1", "7"]

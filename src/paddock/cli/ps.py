@@ -61,7 +61,7 @@ def _waiting(one: dict[str, Any]) -> list[str]:
         one["model"],
         one["client"],
         str(one["position"]),
-        str(one.get("priority", 0)),
+        str(one["priority"]),
         _seconds(one["waited"]),
         one["reason"],
     ]

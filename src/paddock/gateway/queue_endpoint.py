@@ -64,5 +64,6 @@ def _row(view: WaitingView, now: datetime) -> dict[str, Any]:
         "since": since.isoformat(timespec="milliseconds"),
         "waited": round(view.waited, 3),
         "position": view.position,
+        "priority": view.priority,
         "reason": view.reason,
     }

@@ -46,6 +46,8 @@ class WaitingView:
     waited: float
     position: int
     """Place in order of arrival among the requests for its model, from 1."""
+    priority: int
+    """Its model's; higher goes first."""
     reason: str
 
 
@@ -115,6 +117,7 @@ def _waiter(waiter: Waiter, position: int, state: State, now: float) -> WaitingV
         request=waiter.request,
         waited=max(now - waiter.since, 0.0),
         position=position,
+        priority=state.limits.priority(state.queue.lines[waiter.model_id].model),
         reason=_reason(waiter.model_id, state, now),
     )
 
