@@ -56,8 +56,8 @@ def _addresses(config: Config) -> Iterator[Fault]:
         if problem := url_problem(model.proxy):
             like = f"like `proxy: http://127.0.0.1:{_PORT}`"
             yield Fault(("models", id_, "proxy"), problem, like)
-        if model.check_endpoint != "none" and not model.check_endpoint.startswith("/"):
-            message = f"{model.check_endpoint!r} is not a path"
+        if "://" in model.check_endpoint:
+            message = f"{model.check_endpoint!r} is a URL, not a path"
             yield Fault(("models", id_, "checkEndpoint"), message, "like `/health`, or `none`")
 
 

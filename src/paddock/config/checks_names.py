@@ -53,7 +53,7 @@ def _aliases(config: Config) -> Iterator[Fault]:
             yield Fault(place, "an alias cannot be empty", "remove it")
         elif (owner := found[name.lower()]) != id_ and name.lower() != id_.lower():
             message = f"{name!r} is a name of model {owner!r} already"
-            yield Fault(place, message, "choose another name", reads=(("models", owner),))
+            yield Fault(place, message, "choose another name")
 
 
 def _selectors(config: Config) -> Iterator[Fault]:
@@ -62,7 +62,7 @@ def _selectors(config: Config) -> Iterator[Fault]:
         place = ("selectors", id_)
         if owner := models.get(id_.lower()):
             message = f"{id_!r} is a name of model {owner!r} already"
-            yield Fault(place, message, "choose another name", reads=(("models", owner),))
+            yield Fault(place, message, "choose another name")
         elif held := peers.get(id_.lower()):
             message = f"{id_!r} is a model of the peer {held[1]!r} already"
             yield Fault(place, message, "choose another name", reads=(held,))
@@ -78,7 +78,7 @@ def _peers_models(config: Config) -> Iterator[Fault]:
             elif owner := models.get(f"{peer_id}/{model}".lower()):
                 message = f"'{peer_id}/{model}' is a name of model {owner!r} already"
                 suggestion = "rename the peer or the model"
-                yield Fault(place, message, suggestion, reads=(("models", owner),))
+                yield Fault(place, message, suggestion)
 
 
 CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (

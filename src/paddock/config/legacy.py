@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
-
-COMFYUI: Final = "comfyui_auto"
-"""The model behind `/comfyui/`; a page of it asks for dozens of files at once."""
-COMFYUI_REQUESTS: Final = 50
+from typing import Any
 
 
 def modernize(values: dict[str, Any], anchored: Collection[str], known: Collection[str]) -> None:
@@ -24,20 +20,8 @@ def modernize(values: dict[str, Any], anchored: Collection[str], known: Collecti
         if isinstance(filters := section.get("filters"), dict) and "strip_params" in filters:
             words = filters.pop("strip_params")
             filters.setdefault("stripParams", words)
-    models = values.get("models")
-    if isinstance(models, dict) and isinstance(models.get(COMFYUI), dict):
-        models[COMFYUI] = _comfyui(models[COMFYUI])
 
 
 def _entries(section: Any) -> Iterator[dict[str, Any]]:
     named = section.values() if isinstance(section, dict) else ()
     return (entry for entry in named if isinstance(entry, dict))
-
-
-def _comfyui(entry: dict[str, Any]) -> dict[str, Any]:
-    said = entry.get("concurrencyLimit")
-    limit = max(said, COMFYUI_REQUESTS) if isinstance(said, int) else said or COMFYUI_REQUESTS
-    compat = entry.get("compat") or {}
-    if isinstance(compat, dict):
-        compat = {**compat, "ignoreWebsockets": True}
-    return {**entry, "concurrencyLimit": limit, "compat": compat}

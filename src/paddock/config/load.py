@@ -16,6 +16,7 @@ from paddock.config.faults import Fault, from_validation
 from paddock.config.legacy import modernize
 from paddock.config.macros import expand
 from paddock.config.paths import default_models_dir, default_state_dir, home
+from paddock.config.presets import with_presets
 from paddock.config.schema import Config
 from paddock.config.sources import base_folder, read_sources
 from paddock.errors import ConfigError, ConfigProblem
@@ -52,10 +53,11 @@ def load(
         layers.put(tuple(key.split(".")), value, "command line")
     modernize(layers.values, document.anchored, _KEYS)
     values, wrong_macros = expand(layers.values)
-    context = {"folder": base_folder(file, config_dir), "home": home(env)}
-    config, faults = _validate(values, context, wrong_macros)
-    if config is None or faults or problems:
-        raise ConfigError(layers.problems(faults, problems))
+    places = {"folder": base_folder(file, config_dir), "home": home(env)}
+    layers.document, wrong_presets = with_presets(Document(values, document.marks), places)
+    config, faults = _validate(layers.document.values, places, wrong_macros)
+    if config is None or faults or problems or wrong_presets:
+        raise ConfigError(layers.problems(faults, [*problems, *wrong_presets]))
     return config
 
 

@@ -37,14 +37,19 @@ def _list_of_one(value: object) -> object:
     return [value] if isinstance(value, str | Path) else value
 
 
-def _resolved(path: Path, info: ValidationInfo) -> Path:
-    """`~` and relative paths made absolute, when the caller says what they are relative to."""
-    text, places = str(path), info.context or {}
+def resolved(text: str, folder: Path | str, home: Path) -> Path:
+    """A path with `~` as `home`, and starting at `folder` when it is relative."""
     if "\0" in text:
         raise ValueError("a path cannot hold a NUL character")
     if text == "~" or text.startswith("~/"):
-        return Path(places.get("home", Path.home()), *path.parts[1:])
-    return Path(places.get("folder", ""), path)
+        return home / text[2:]
+    return Path(folder, text)
+
+
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    """`~` and relative paths made absolute, when the caller says what they are relative to."""
+    places = info.context or {}
+    return resolved(str(path), places.get("folder", ""), places.get("home") or Path.home())
 
 
 def _resolved_program(path: Path, info: ValidationInfo) -> Path:

@@ -71,23 +71,10 @@ def test_no_unload_timeout_is_the_default(loaded):
 
 
 @pytest.mark.parametrize(
-    ("entry", "limit"),
-    [("", 50), ("concurrencyLimit: 5", 50), ("concurrencyLimit: 80", 80), ("compat: ", 50)],
-)
-def test_comfyui_has_room_for_a_page_of_files(loaded, entry, limit):
-    config = loaded(f"models: {{comfyui_auto: {{{entry}}}, other: {{{entry}}}}}\n")
-    comfyui = config.models["comfyui_auto"]
-    assert (comfyui.concurrency_limit, comfyui.compat.ignore_websockets) == (limit, True)
-    assert not config.models["other"].compat.ignore_websockets
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "models: [a]",
-        "models: {a: 5, comfyui_auto: 5}",
-        "models: {comfyui_auto: {concurrencyLimit: x}}",
-        "models: {comfyui_auto: {compat: 5}}",
+        "models: {a: 5}",
         "models: {a: {filters: 5}}",
         "peers: [p]",
         "peers: {p: {filters: {strip_params: 5}}}",
