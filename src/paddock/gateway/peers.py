@@ -38,11 +38,12 @@ MOST_HOPS = 8
 
 ASK_SECONDS = 15.0
 """A peer that says nothing of its models for so long is not reachable."""
-RETRY_SECONDS = 10.0
+RETRY_SECONDS = 5.0
 """One that could not be reached is asked again after this time, or sooner if its owner wants."""
 LIST_BYTES = 4 << 20
 MOST_MODELS = 5000
 LONGEST_NAME = 256
+STATUS_WORDS = ("loaded", "loading", "unloaded", "sleeping")
 
 PASSED_ON = frozenset({b"anthropic-version", b"anthropic-beta"})
 """Client headers that a dialect needs and that tell nothing of the client."""
@@ -304,6 +305,6 @@ def _peer_model(peer: Peer, name: str, told: dict[str, Any]) -> PeerModel:
     return PeerModel(
         peer,
         name,
-        status=value if value in {"loaded", "loading", "unloaded", "sleeping"} else "",
+        status=value if value in STATUS_WORDS else "",
         context_length=context if isinstance(context, int) and context > 0 else 0,
     )
