@@ -27,6 +27,7 @@ from paddock.events import EventBus
 from paddock.gateway.activity_endpoints import ActivityEndpoints
 from paddock.gateway.config_endpoints import ConfigEndpoints
 from paddock.gateway.door import Door
+from paddock.gateway.event_endpoints import EventEndpoints
 from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.forward import Forwarder
 from paddock.gateway.front import Front
@@ -121,6 +122,19 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
                 *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),
                 *ActivityEndpoints(journal, inflight).routes(),
+                *EventEndpoints(
+                    current,
+                    bus,
+                    journal,
+                    inflight,
+                    ring,
+                    launcher,
+                    library,
+                    scheduler,
+                    profiles,
+                    peers,
+                    streams,
+                ).routes(),
             )
         )
         doors = await _opened(stack, current, routes, bus)

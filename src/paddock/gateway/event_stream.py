@@ -29,12 +29,17 @@ class EventStreams:
         self._closing.set()
 
     async def serve(
-        self, call: Call, source: AsyncIterable[bytes], content_type: str
+        self,
+        call: Call,
+        source: AsyncIterable[bytes],
+        content_type: str,
+        *,
+        event: bytes = b"",
     ) -> web.StreamResponse:
         """Send what comes from `source` until it ends, the client leaves or the daemon stops.
 
-        With `EVENTS` each item is the data of one event; with `TEXT` it is sent as it is. A slow
-        client makes the source wait.
+        With `EVENTS` each item is the data of one event, named `event`; with `TEXT` it is sent as
+        it is. A slow client makes the source wait.
         """
         response = web.StreamResponse(
             headers={
@@ -45,7 +50,8 @@ class EventStreams:
             }
         )
         await response.prepare(call.request)
-        frame = b"data: %b\n\n" if content_type == EVENTS else b"%b"
+        name = b"event: %b\n" % event if event else b""
+        frame = name + b"data: %b\n\n" if content_type == EVENTS else b"%b"
         ping = b":\n\n" if content_type == EVENTS else b""
         if call.request.method == "HEAD":
             return response
