@@ -49,6 +49,8 @@ NOT_PASSED_ON = frozenset(
     }
 )
 
+EVENT_STREAM = b"text/event-stream"
+
 STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
     for status in HTTPStatus
@@ -190,7 +192,8 @@ class Relay:
     def open_events(self) -> None:
         """Begin an event stream before the child answers, for a client that has waited long."""
         self._events = True
-        self._begin(200, ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-cache")))
+        self._content_type = EVENT_STREAM
+        self._begin(200, ((b"Content-Type", EVENT_STREAM), (b"Cache-Control", b"no-cache")))
         self.flush()
 
     def tell(self, frame: bytes) -> None:
@@ -217,12 +220,13 @@ class Relay:
 
     def on_head(self, head: ResponseHead) -> None:
         if self.started:  # the stream was opened early
-            self._refusal = None if head.status == 200 else []
+            streams = head.header(b"content-type").startswith(EVENT_STREAM)
+            self._refusal = None if streams and head.status == 200 else []
             self._refused_with = head.status
             return
         self._content_type = head.header(b"content-type")
         self._encoding = head.header(b"content-encoding")
-        self._events = self._content_type.startswith(b"text/event-stream")
+        self._events = self._content_type.startswith(EVENT_STREAM)
         dropped = NOT_PASSED_ON
         if listed := head.header(b"connection"):
             dropped |= {name.strip() for name in listed.lower().split(b",")}
@@ -249,8 +253,7 @@ class Relay:
     def on_end(self) -> None:
         self._connection = None  # it may carry another answer already: not ours to hold back
         if self._refusal is not None:
-            refusal = problems.engine_refusal(self._refused_with, b"".join(self._refusal))
-            self.fail(refusal)
+            self.fail(_refusal(self._refused_with, b"".join(self._refusal)))
             return
         if self._held:
             self._pass(self._held)
@@ -396,3 +399,10 @@ class Relay:
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
+
+
+def _refusal(status: int, body: bytes) -> PaddockError:
+    """Why a stream that was opened before the child answered does not go on."""
+    if status == 200:
+        return UpstreamLost("the engine did not answer with the stream that was asked for")
+    return problems.engine_refusal(status, body)

@@ -356,6 +356,17 @@ async def test_an_answer_that_was_opened_early_tells_the_childs_refusal(rig: Rig
     assert got.body.endswith(b'data: {"error": {"message": "no", "type": "t", "code": 400}}\n\n')
 
 
+async def test_an_answer_that_was_opened_early_passes_on_no_other_kind_of_body(rig: Rig) -> None:
+    rig.open_early = True
+    rig.answers(says([reply(b'{"not": "a stream"}')]))
+
+    got = await rig.get()
+
+    assert b"not" not in got.body.partition(b"data: ")[0]
+    assert b'"a stream"' not in got.body
+    assert b'data: {"error": {"message": "the engine did not answer with the stream' in got.body
+
+
 # --- hostile children -----------------------------------------------------------------------------
 
 
