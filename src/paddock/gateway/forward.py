@@ -22,7 +22,8 @@ from paddock.gateway.assembled import Assembled
 from paddock.gateway.endings import Endings
 from paddock.gateway.leasing import Leasing
 from paddock.gateway.naming import Target
-from paddock.gateway.peers import PeerModel, Peers
+from paddock.gateway.peer import PeerModel
+from paddock.gateway.peers import Peers
 from paddock.gateway.relay import Relay, Relayed
 from paddock.gateway.tunnel import Tunnel
 from paddock.library.model import Model

@@ -18,7 +18,8 @@ from paddock.config.routing import Selector
 from paddock.engine.instance import Instance
 from paddock.events import InstanceState
 from paddock.gateway.naming import Names
-from paddock.gateway.peers import VIA, PeerModel, Peers
+from paddock.gateway.peer import VIA, PeerModel
+from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
 from paddock.gateway.routes import Call, Route
 from paddock.gateway.selectors import Candidate

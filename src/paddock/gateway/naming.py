@@ -18,7 +18,8 @@ from paddock.config.routing import Selector
 from paddock.engine.instance import Instance
 from paddock.errors import UnknownModel
 from paddock.events import ConfigChanged, Event, EventBus, InstanceState
-from paddock.gateway.peers import PeerModel, Peers
+from paddock.gateway.peer import PeerModel
+from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
 from paddock.gateway.selectors import Candidate, Warmth, choose
 from paddock.library.library import Library

@@ -21,7 +21,7 @@ from paddock.gateway.filters import overridden, renamed, stripped
 from paddock.gateway.forms import form_of, is_form
 from paddock.gateway.forward import Ask, Forwarder, passed_headers
 from paddock.gateway.naming import Names, Target
-from paddock.gateway.peers import PeerModel
+from paddock.gateway.peer import PeerModel
 from paddock.gateway.routes import Call, Route
 from paddock.gateway.screen import screen
 from paddock.library.model import Model

@@ -6,7 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from paddock.gateway.peers import Peer, Peers
+from paddock.gateway.peer import Peer
+from paddock.gateway.peers import Peers
 from paddock.gateway.routes import Call, Route
 
 

@@ -6,7 +6,7 @@ from paddock.config.current import Current
 from paddock.gateway.forward import Ask
 from paddock.gateway.naming import Target
 from paddock.gateway.openai import EITHER_PATHS, FORM_PATHS, JSON_TARGETS
-from paddock.gateway.peers import PeerModel
+from paddock.gateway.peer import PeerModel
 from paddock.gateway.relay import Relay
 from paddock.gateway.routes import Call
 from paddock.observe.journal import Journal

@@ -15,7 +15,8 @@ from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.errors import PeerLost, UpstreamLost
 from paddock.events import ConfigChanged, EventBus
-from paddock.gateway.peers import Peer, Peers
+from paddock.gateway.peer import Peer
+from paddock.gateway.peers import Peers
 
 NOBODY = "http://127.0.0.1:9"
 
