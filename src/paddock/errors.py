@@ -27,6 +27,7 @@
     │  ├─ UnknownId               nothing has this id, or not any more
     │  ├─ RequestTooLarge         a limit on size was passed
     │  └─ RequestTooSlow          the body did not arrive in time
+    ├─ NotObserved                what is asked for is not looked at, or not yet
     ├─ StorageError               the database cannot be opened, read or written
     └─ AccessError
        ├─ Unauthenticated         no key, or a wrong one
@@ -250,6 +251,10 @@ class RequestTooLarge(RequestError):
 
 class RequestTooSlow(RequestError):
     """The body did not arrive in time."""
+
+
+class NotObserved(PaddockError):
+    """What is asked for is not looked at, or not yet."""
 
 
 class StorageError(PaddockError):

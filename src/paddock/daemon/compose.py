@@ -36,6 +36,7 @@ from paddock.gateway.leasing import Leasing
 from paddock.gateway.lifecycle import Lifecycle
 from paddock.gateway.listing import Listing
 from paddock.gateway.log_endpoints import LogEndpoints
+from paddock.gateway.machine_endpoints import MachineEndpoints
 from paddock.gateway.model_list import ModelList
 from paddock.gateway.naming import Names
 from paddock.gateway.openai import ModelEndpoints
@@ -50,6 +51,7 @@ from paddock.gateway.upstream import UpstreamEndpoint
 from paddock.library.library import Library
 from paddock.observe.logs import LogRing
 from paddock.observe.narrator import narrate
+from paddock.observe.performance import Performance
 from paddock.scheduler.coexist import rules_of
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.scheduler import Scheduler
@@ -78,7 +80,8 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
     async with AsyncExitStack() as stack:
         stack.enter_context(state_lock(config.state_dir))
         bus, current = EventBus(), Current(config, source.files())
-        journal = await open_journal(stack, current)
+        journal, performance = await open_journal(stack, current, bus), Performance(current)
+        stack.push_async_callback(performance.aclose)
         library = Library(current, bus, config.state_dir / "cache")
         await library.start()
         bus.listen(narrate)
@@ -122,6 +125,7 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
                 *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
                 *LogEndpoints(ring, launcher, library, streams).routes(),
                 *ActivityEndpoints(journal, inflight).routes(),
+                *MachineEndpoints(performance, journal).routes(),
                 *EventEndpoints(
                     current,
                     bus,
@@ -141,6 +145,7 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
         front.doors = [(door.name, door.url) for door in doors]
         front.endpoints = routes.routes
         peers.start()
+        performance.start()
         preload = Preload(current, library, scheduler)
         stack.push_async_callback(preload.aclose)
         bus.listen(preload.heard)

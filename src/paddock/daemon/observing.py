@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from paddock.config.current import Current
+from paddock.events import EventBus
 from paddock.gateway.problems import shape_of
 from paddock.observe.activity import Activity
 from paddock.observe.captures import Captures
@@ -14,7 +15,7 @@ from paddock.storage.database import Database
 MEGABYTE = 1 << 20
 
 
-async def open_journal(stack: AsyncExitStack, current: Current) -> Journal:
+async def open_journal(stack: AsyncExitStack, current: Current, bus: EventBus) -> Journal:
     """The journal, its list open if it is a file. `stack` closes both.
 
     Raises StorageError when the file cannot be used.
@@ -27,4 +28,5 @@ async def open_journal(stack: AsyncExitStack, current: Current) -> Journal:
     captures = Captures(lambda: current.config.capture_buffer * MEGABYTE)
     journal = Journal(activity, captures, lambda error: shape_of(error).status)
     stack.push_async_callback(journal.aclose)
+    bus.listen(journal.counters.heard)
     return journal

@@ -89,6 +89,7 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.ModelGone: Shape(503, "server_error", "model_gone"),
     errors.ShuttingDown: Shape(503, "server_error", "shutting_down"),
     errors.InvalidRequest: Shape(400, "invalid_request_error", "invalid_request"),
+    errors.NotObserved: Shape(503, "server_error", "not_observed"),
     errors.UnknownId: Shape(404, "invalid_request_error", "not_found"),
     errors.RequestCancelled: Shape(499, "invalid_request_error", "cancelled"),
     errors.UnknownProfile: Shape(404, "invalid_request_error", "profile_not_found"),

@@ -15,6 +15,7 @@ from paddock.errors import PaddockError, StorageError
 from paddock.observe.activity import Activity
 from paddock.observe.answer import Answer
 from paddock.observe.captures import Captures, Packed, packed
+from paddock.observe.counters import Counters
 from paddock.observe.record import Asked, Ended, Record
 from paddock.observe.rows import row_of
 from paddock.storage.activity import Row
@@ -68,6 +69,7 @@ class Journal:
         self.activity = activity
         """Where the rows are."""
         self.captures = captures
+        self.counters = Counters()
         self.status_of = status_of
         self._numbers = itertools.count(1)
         self._running: dict[str, Record] = {}
@@ -85,7 +87,8 @@ class Journal:
         """
         record = Record(str(next(self._numbers)), asked, report, self)
         self._running[record.id] = record
-        self._tell(Began(record))
+        if self._watchers:
+            self._tell(Began(record))
         return record
 
     def running(self) -> tuple[Record, ...]:
@@ -124,11 +127,13 @@ class Journal:
     # --- the keeper of its records
 
     def moved(self, record: Record) -> None:
-        self._tell(Moved(record))
+        if self._watchers:
+            self._tell(Moved(record))
 
     def ended(self, record: Record, ended: Ended) -> None:
         self._running.pop(record.id, None)
-        self._tell(Gone(record.id))
+        if self._watchers:
+            self._tell(Gone(record.id))
         if not ended.asked.is_kept:
             return
         self._ended.append(ended)
@@ -142,6 +147,8 @@ class Journal:
 
     async def _write(self, ended: list[Ended]) -> None:
         finished = await asyncio.to_thread(_finished, ended)
+        for row, _ in finished:
+            self.counters.count(row)
         try:
             await self.activity.add([row for row, _ in finished])
         except StorageError as error:
