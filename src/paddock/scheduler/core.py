@@ -87,7 +87,7 @@ class Core(Generic[InstanceT]):
         resident.leases.discard(lease)
         resident.idle_since = now = self.clock()
         self.state.pace.record(resident.model.id, now - lease.since)
-        if self.state.queue or resident.leaving:
+        if self.state.queue or resident.leaving or self.state.crowded:
             self._settle()
         else:  # the common case, and the hot one: all that begins is the idle time
             self._wake_at(unload_at(resident), now)

@@ -119,6 +119,11 @@ class State:
         same = resident is not None and resident.model.fingerprint == model.fingerprint
         return resident if same else None
 
+    @property
+    def crowded(self) -> bool:
+        """Whether more is loaded than may be: the limit was lowered."""
+        return len(self.residents) > self.limits.max_loaded
+
     def of(self, model_id: str) -> list[Resident]:
         """All instances of this model, older versions on their way out included."""
         return [r for r in self.residents if r.model.id == model_id]

@@ -89,6 +89,7 @@ class Child:
         elif seconds := self.house.stop_seconds:
             await asyncio.sleep(seconds)
         self.house.ended(self)
+        self.house.present.remove(self)
 
     def die(self, error: InstanceFailed | None = None) -> None:
         """Exit without being asked."""
@@ -107,6 +108,10 @@ class House:
         self.start_errors: dict[str, BaseException] = {}
         self.new_errors: dict[str, EngineError] = {}
         self.children: list[Child] = []
+        self.present: list[Child] = []
+        """Those that hold a room: from the decision to start them until they are gone."""
+        self.neighbours: dict[str, tuple[str, ...]] = {}
+        """Who was present when a child was made, by its id."""
         self.alive: list[Child] = []
         self.most_alive = 0
 
@@ -115,6 +120,8 @@ class House:
             raise error
         child = Child(self, model, len(self.children))
         self.children.append(child)
+        self.neighbours[child.id] = tuple(other.model.id for other in self.present)
+        self.present.append(child)
         return child
 
     @property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,9 +20,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from paddock.config import routing
+from paddock.config.routing import Group
 from paddock.errors import FailureKind, PaddockError
 from paddock.events import InstanceState
 from paddock.scheduler.backoff import CRASH_LOOP, WINDOW
+from paddock.scheduler.coexist import FREE, Groups
+from paddock.scheduler.decide import decide
+from paddock.scheduler.matrix import Matrix
+from paddock.scheduler.rooms import must_leave
+from paddock.scheduler.turns import keeps_until, startable
 
 MODELS = "abcd"
 CLIENTS = "xyz"
@@ -31,9 +39,36 @@ KINDS = [
     FailureKind.BAD_FLAG,
     FailureKind.FILE_MISSING,
 ]
-LIMITS = {"max_queue": 12, "queue_timeout": 100, "max_overtake": 15, "drain_timeout": 30}
+LIMITS = {"max_queue": 12, "queue_timeout": 100, "drain_timeout": 30}
 WISHES = ["unload", "unload all", "load", "load"]
 CHANGES = ["removed", "replaced", "replaced and not told"]
+RULES = {
+    "none": FREE,
+    "one of all": Groups({"g": Group(members=list(MODELS))}),
+    "pairs": Groups({"g": Group(members=["a", "b"]), "h": Group(members=["c", "d"])}),
+    "guests": Groups(
+        {
+            "g": Group(members=["a"], exclusive=False),
+            "h": Group(members=["b", "c"], swap=False, persistent=True),
+        }
+    ),
+    "sets": Matrix(routing.Matrix(sets={"s": "a & (b | c)", "t": "b & d"}, evict_costs={"a": 3})),
+    "choices": Matrix(routing.Matrix(sets={"s": "(a | b) & (c | d)", "t": "a & b"})),
+}
+OWNERS: dict[str, Any] = {
+    "max_loaded": st.sampled_from([1, 2, 3, math.inf]),
+    "rules": st.sampled_from(sorted(RULES)),
+    "overtake": st.sampled_from([0, 15]),
+    "residency": st.sampled_from([0, 10]),
+    "priorities": st.sampled_from([{}, {"a": 1}, {"a": 2, "b": 1, "c": -1}]),
+    "ttl": st.sampled_from([0, 40]),
+}
+"""What the owner can say, and say anew while everything runs."""
+CROWDED = "c"
+"""The model for which few may wait."""
+QUEUE_LIMIT = 2
+REFRESHED = "b"
+"""The model whose slots are changed while it runs."""
 DRAINS = st.sampled_from([None, 0, 5])
 NUMBERS = st.integers(0, 1000)
 """Which of several things a rule is about: taken modulo how many there are."""
@@ -77,33 +112,37 @@ class Machine(RuleBasedStateMachine):
         self.faults: Counter[str] = Counter()
         self.faulty: dict[str, str] = {}
         self.pauses: dict[tuple[str, str], float] = {}
-        self.counted_starts = 0
+        self.counted_starts = self.looked_at = 0
+        self.slots = 0
 
-    @initialize(
-        max_loaded=st.integers(1, 3),
-        slots=st.integers(1, 3),
-        ttl=st.sampled_from([0, 40]),
-        overtake=st.sampled_from([0, 15]),
-    )
-    def open(self, max_loaded, slots, ttl, overtake):
-        limits = LIMITS | {"max_overtake": overtake}
-        self.bench = self.new_bench(max_loaded=max_loaded, default_ttl=ttl, **limits)
-        self.max_loaded, self.overtake = max_loaded, overtake
+    @initialize(slots=st.integers(1, 3), **OWNERS)
+    def open(self, slots, **said):
+        self.bench = self.new_bench(rules=RULES[said["rules"]], **self.limits(**said))
         self.house, self.loop = self.bench.house, self.bench.loop
+        self.state = self.bench.scheduler._core.state
+        self.shortest_overtake, self.said_at = said["overtake"], self.loop.now
         self.house.slots = slots
         self.house.start_gate = self.house.stop_gate = True
         self.happens()
 
     # what can happen
 
-    @rule(name=st.sampled_from(MODELS), client=st.sampled_from(CLIENTS), many=st.integers(1, 6))
-    def request(self, name, client, many):
+    @rule(
+        name=st.sampled_from(MODELS),
+        client=st.sampled_from(CLIENTS),
+        many=st.integers(1, 6),
+        quick=st.booleans(),
+    )
+    def request(self, name, client, many, quick):
+        """`quick`: what loads and what stops is done with that before anything else happens."""
         for _ in range(many):
-            task = self.bench.ask(name, str(self.versions[name]), client)
+            task = self.bench.task(self.bench.scheduler.lease(self.model(name), client=client))
             self.arrivals += 1
             version = self.versions[name]
             self.requests.append(Request(self.arrivals, name, client, self.loop.now, task, version))
         self.happens()
+        while quick and (self.starting or self.stopping):
+            self.starts_and_stops_end()
 
     @precondition(lambda self: self.pending)
     @rule(which=NUMBERS)
@@ -130,6 +169,12 @@ class Machine(RuleBasedStateMachine):
             child.starting.set_result(None)
             self.ready_at[child.id] = self.loop.now
         self.happens()
+
+    def starts_and_stops_end(self):
+        if self.stopping:
+            self.stops_end()
+        if self.starting:
+            self.starts_succeed()
 
     @precondition(lambda self: self.starting)
     @rule(which=NUMBERS, kind=st.sampled_from(KINDS))
@@ -186,12 +231,31 @@ class Machine(RuleBasedStateMachine):
         if change == "replaced":
             self.happens(partial(changed, replaced=[self.model(name)]))
 
+    @rule(which=NUMBERS, slots=st.integers(0, 3), **OWNERS)
+    def the_configuration_changes(self, which, slots, **said):
+        """One rule for two kinds of change, and the rarer kind is the one that changes most."""
+        if which % 3 == 0:
+            self.the_owner_says_otherwise(**said)
+        else:
+            self.slots = slots
+            changed = self.bench.scheduler.catalog_changed
+            self.happens(partial(changed, refreshed=[self.model(REFRESHED)]))
+
+    def the_owner_says_otherwise(self, **said):
+        self.shortest_overtake = min(self.shortest_overtake, said["overtake"])
+        self.said_at = self.loop.now
+        limits, rules = self.bench.limits(**self.limits(**said)), RULES[said["rules"]]
+        self.happens(partial(self.bench.scheduler.reconfigure, limits, rules))
+
     # what must hold after each of these
 
     @invariant()
-    def rooms_are_never_more_than_allowed(self):
-        assert self.house.most_alive <= self.max_loaded
-        assert len(self.view.instances) <= self.max_loaded
+    def nobody_starts_beside_more_or_others_than_allowed(self):
+        new, self.looked_at = self.house.children[self.looked_at :], len(self.house.children)
+        for child in new:
+            neighbours = self.house.neighbours[child.id]
+            assert len(neighbours) < self.state.limits.max_loaded
+            assert not self.state.rules.must_leave(child.model.id, frozenset(neighbours))
 
     @invariant()
     def one_instance_at_most_takes_a_models_requests(self):
@@ -205,7 +269,7 @@ class Machine(RuleBasedStateMachine):
             held[request.lease.instance.id] += 1
         for instance in self.view.instances:
             assert instance.active == held[instance.instance]
-            assert instance.active <= instance.slots
+            assert instance.active <= instance.slots or instance.model == REFRESHED
 
     @invariant()
     def the_queue_holds_exactly_who_waits(self):
@@ -221,24 +285,34 @@ class Machine(RuleBasedStateMachine):
             assert request.number < oldest_waiting.get(key, float("inf"))
 
     @invariant()
-    def nobody_waits_without_a_reason(self):
-        open_instances = {i.model: i for i in self.view.instances if not i.leaving}
-        pausing = {failure.model for failure in self.view.failed}
-        for model in {waiting.model for waiting in self.view.waiting}:
-            instance = open_instances.get(model)
-            if instance is None:
-                assert model in pausing or len(self.view.instances) == self.max_loaded
-            elif instance.state is InstanceState.READY:
-                assert instance.active == instance.slots
+    def nothing_that_is_due_is_left_undone(self):
+        if decide(self.state, self.loop.now):  # a timer may come a moment late
+            self.run(self.bench.after(0.002))
+        assert decide(self.state, self.loop.now) == ()
 
     @invariant()
-    def an_idle_instance_gives_way_to_any_model_that_may_start(self):
-        housed = {i.model for i in self.view.instances if not i.leaving}
-        pausing = {failure.model for failure in self.view.failed}
-        homeless = {w.model for w in self.view.waiting} - housed - pausing
-        going = sum(i.state is InstanceState.STOPPING for i in self.view.instances)
-        if any(i.idle is not None and not i.leaving for i in self.view.instances):
-            assert len(homeless) <= going
+    def few_wait_where_few_may(self):
+        waiting = [w for w in self.view.waiting if w.model == CROWDED]
+        assert len(waiting) <= QUEUE_LIMIT + 3
+
+    @invariant()
+    def nobody_waits_without_a_reason(self):
+        open_instances = {i.model: i for i in self.view.instances if not i.leaving}
+        for model in {waiting.model for waiting in self.view.waiting} & open_instances.keys():
+            if open_instances[model].state is InstanceState.READY:
+                assert open_instances[model].active >= open_instances[model].slots
+
+    @invariant()
+    def the_first_in_order_waits_only_for_what_is_used_or_going(self):
+        for line in startable(self.state, self.loop.now)[:1]:
+            out = must_leave(line, self.state)
+            there = self.state.residents
+            idle = [r for r in there if r.idle and r.open and not self.kept(r)]
+            if out:
+                assert not {r.model.id for r in there} & out <= {r.model.id for r in idle}
+            else:
+                assert len(there) >= self.state.limits.max_loaded
+                assert not idle or any(r.state is InstanceState.STOPPING for r in there)
 
     @invariant()
     def nobody_waits_longer_than_allowed(self):
@@ -248,13 +322,16 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def with_one_room_a_turn_that_is_over_ends(self):
         serving = [i for i in self.view.instances if i.active and not i.leaving]
-        if self.max_loaded > 1 or not serving:
+        limits = self.state.limits
+        if limits.max_loaded > 1 or len(serving) != 1 or limits.priorities:
             return
-        ready_at = self.ready_at[serving[0].instance]
-        overtaken = [w for w in self.view.waiting if w.model != serving[0].model]
+        ready_at = max(self.ready_at[serving[0].instance], self.said_at)
+        housed = {i.model for i in self.view.instances if not i.leaving}
+        overtaken = [w for w in self.view.waiting if w.model not in housed]
         for waiting in overtaken:
             since = max(ready_at, self.loop.now - waiting.waited)
-            over = self.loop.now - since > self.overtake + 0.01
+            limit = max(limits.max_overtake, limits.min_residency) + 0.01
+            over = self.loop.now - since > limit
             assert not over or waiting.model in {failed.model for failed in self.view.failed}
 
     @invariant()
@@ -278,7 +355,7 @@ class Machine(RuleBasedStateMachine):
         for instance in self.view.instances:
             if instance.leaving.startswith("its turn"):
                 ready_for = self.loop.now - self.ready_at[instance.instance]
-                assert ready_for >= self.overtake
+                assert ready_for >= self.shortest_overtake
 
     @invariant()
     def a_model_that_keeps_failing_is_not_started_again_and_again(self):
@@ -310,13 +387,18 @@ class Machine(RuleBasedStateMachine):
         self.bench.prove_empty()
 
     def everything_ends_once_nothing_is_held_back(self):
+        """However many swaps that takes: nobody is saved by the end of its patience."""
         self.house.start_gate = self.house.stop_gate = False
         self.house.start_seconds = self.house.stop_seconds = 0.5
-        for _ in range(60):
+        limits = replace(self.state.limits, queue_timeout=1_000_000)
+        self.happens(partial(self.bench.scheduler.reconfigure, limits, self.state.rules))
+        for _ in range(150):
             for gate in [c.starting for c in self.starting] + [c.stopping for c in self.stopping]:
                 gate.set_result(None)
             self.happens(*(request.lease.release for request in self.held))
             self.run(self.bench.after(1))
+            if not self.requests and all(task.done() for task in self.others):
+                break
         assert self.pending == []
         assert [task for task in self.others if not task.done()] == []
         assert self.view.waiting == ()
@@ -337,7 +419,24 @@ class Machine(RuleBasedStateMachine):
         return [c for c in self.house.alive if c.id in self.ready_at and not c.exited.done()]
 
     def model(self, name):
-        return self.bench.model(name, str(self.versions[name]))
+        settings = {
+            CROWDED: {"queue_limit": QUEUE_LIMIT},
+            REFRESHED: {"concurrency_limit": self.slots},
+        }
+        return self.bench.model(name, str(self.versions[name]), **settings.get(name, {}))
+
+    @staticmethod
+    def limits(max_loaded, overtake, residency, priorities, ttl, rules):
+        return LIMITS | {
+            "max_loaded": max_loaded,
+            "max_overtake": overtake,
+            "min_residency": residency,
+            "priorities": priorities,
+            "default_ttl": ttl,
+        }
+
+    def kept(self, resident):
+        return keeps_until(resident, self.state.limits) > self.loop.now
 
     def fault(self, child):
         self.faults[child.model.id] += 1
