@@ -17,7 +17,14 @@ from paddock.config.model_entry import Filters
 from paddock.config.routing import Selector
 from paddock.engine.instance import Instance
 from paddock.errors import UnknownModel
-from paddock.events import ConfigChanged, Event, EventBus, InstanceState
+from paddock.events import (
+    CatalogChanged,
+    ConfigChanged,
+    Event,
+    EventBus,
+    InstanceState,
+    ProfileChanged,
+)
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
@@ -30,6 +37,10 @@ from paddock.scheduler.scheduler import Scheduler
 WARMTHS = {InstanceState.READY: Warmth.READY, InstanceState.STARTING: Warmth.STARTING}
 
 
+MOST_KNOWN = 4096
+"""Names that are remembered: a client may write one in any case."""
+
+
 class Target(NamedTuple):
     """What answers a request."""
 
@@ -40,12 +51,8 @@ class Target(NamedTuple):
     """The name to put into the request; empty: what the client wrote stays."""
     selector: str = ""
     """The selector that chose it."""
-
-    @property
-    def filters(self) -> Filters:
-        """What the owner changes in requests for it."""
-        model = self.model
-        return model.filters if isinstance(model, PeerModel) else model.settings.filters
+    filters: Filters | None = None
+    """What the owner changes in requests for it; None: nothing."""
 
 
 class Names:
@@ -67,11 +74,16 @@ class Names:
         self._peers = peers
         self._selectors: dict[str, str] = {}
         self._turns: Counter[str] = Counter()
+        self._known: dict[str, Target] = {}
+        """Names that lead to models here, and always to the same: most requests ask for these."""
         self._take_over()
         bus.listen(self._hear)
 
     def resolve(self, asked: str) -> Target:
         """What answers a request for `asked` now. Raises UnknownModel with the nearest names."""
+        return self._known.get(asked) or self._resolved(asked)
+
+    def _resolved(self, asked: str) -> Target:
         name = self._profiles.pinned(asked)
         selector = self._selectors.get(lookup_key(name), "") if self._selectors else ""
         if selector:
@@ -79,7 +91,10 @@ class Names:
         model = self._find(name)
         if model is None:
             raise self._unknown(asked, name)
-        return Target(model, name, _told(model, asked, name), selector)
+        target = Target(model, name, _told(model, asked, name), selector, _filters(model))
+        if isinstance(model, Model) and not selector and len(self._known) < MOST_KNOWN:
+            self._known[asked] = target
+        return target
 
     def find_here(self, asked: str) -> Model | None:
         """The model of this daemon that `asked` leads to without selectors, or None."""
@@ -135,8 +150,11 @@ class Names:
     def _hear(self, event: Event) -> None:
         if isinstance(event, ConfigChanged):
             self._take_over()
+        elif isinstance(event, CatalogChanged | ProfileChanged):
+            self._known.clear()
 
     def _take_over(self) -> None:
+        self._known.clear()
         self._selectors = {lookup_key(name): name for name in self._current.config.selectors}
         self._turns.clear()
 
@@ -145,6 +163,12 @@ def _told(model: Model | PeerModel, asked: str, name: str) -> str:
     if isinstance(model, PeerModel):
         return model.id
     return model.settings.use_model_name or (name if name != asked else "")
+
+
+def _filters(model: Model | PeerModel) -> Filters | None:
+    filters = model.filters if isinstance(model, PeerModel) else model.settings.filters
+    is_there = filters.strip_params or filters.set_params or filters.set_params_by_id
+    return filters if is_there else None
 
 
 def _peer_candidate(name: str, model: PeerModel) -> Candidate:

@@ -180,20 +180,24 @@ def _model_asked_for(call: Call, body: dict[str, Any]) -> str:
 
 async def _ask(target: Target, path: str, body: dict[str, Any], raw: bytes) -> Ask:
     """What to ask the target: the client's own bytes unless something in them must change."""
-    told = stripped(renamed(body, target.told), target.filters)
-    if not runs_llama_cpp(target.model):
-        told = overridden(told, target.filters, target.name)
-        data = raw if told is body else await _written(told, len(raw))
-        return Ask("POST", path, data, JSON, streams=told.get("stream") is True)
-    # The owner's own fields are not screened.
-    told = overridden(screen(path, told), target.filters, target.name)
-    assembly = plan(path, told)
+    known = runs_llama_cpp(target.model)
+    told = _told(target, path, body, screened=known)
+    assembly = plan(path, told) if known else None
     if assembly is not None:
         data = await _written(assembly.body, len(raw))
         return Ask("POST", path, data, JSON, assembler=assembly.assembler)
     data = raw if told is body else await _written(told, len(raw))
-    streams = told.get("stream") is True
-    return Ask("POST", path, data, JSON, streams=streams, endings=ENDINGS.get(path, ()))
+    endings = ENDINGS.get(path, ()) if known else ()
+    return Ask("POST", path, data, JSON, streams=told.get("stream") is True, endings=endings)
+
+
+def _told(target: Target, path: str, body: dict[str, Any], *, screened: bool) -> dict[str, Any]:
+    """The body as the target sees it: with the owner's changes, of which none is screened."""
+    filters = target.filters
+    told = renamed(body, target.told)
+    told = stripped(told, filters) if filters else told
+    told = screen(path, told) if screened else told
+    return overridden(told, filters, target.name) if filters else told
 
 
 async def _written(body: dict[str, Any], size: int) -> bytes:
