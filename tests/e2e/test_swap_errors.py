@@ -38,7 +38,12 @@ JSON_PATHS = (
     "/v/rerank",
     "/v/reranking",
 )
-ANTHROPIC_PATHS = ("/v1/messages", "/v1/messages/count_tokens")
+ANTHROPIC_PATHS = (
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v/messages",
+    "/v/messages/count_tokens",
+)
 POST_ONLY = (*(path for path in JSON_PATHS if path != "/v1/audio/voices"), *ANTHROPIC_PATHS)
 GET_ONLY = (
     "/v1/models",

@@ -168,7 +168,7 @@ def anthropic_object(error: PaddockError) -> dict[str, Any]:
 
 def is_anthropic(path: str) -> bool:
     """Whether a path speaks Anthropic's dialect."""
-    return path.startswith("/v1/messages")
+    return path.startswith(("/v1/messages", "/v/messages"))
 
 
 def body_of(error: PaddockError, path: str) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def body_of(error: PaddockError, path: str) -> dict[str, Any]:
 def stream_frame(error: PaddockError, path: str) -> bytes:
     """The SSE event that ends a broken stream in the dialect of `path`."""
     data = json.dumps(body_of(error, path), ensure_ascii=False).encode()
-    name = b"event: error\n" if is_anthropic(path) or path == "/v1/responses" else b""
+    name = b"event: error\n" if is_anthropic(path) or path.endswith("/responses") else b""
     return b"%bdata: %b\n\n" % (name, data)
 
 
