@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from paddock.errors import InstanceFailed
 from paddock.events import InstanceState
 from paddock.scheduler.idle import unload_at
 from paddock.scheduler.queue import Waiter
+from paddock.scheduler.reasons import reason
 from paddock.scheduler.state import Resident, State
+from paddock.scheduler.turns import keeps_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ class InstanceView:
     """How long its start took; None while it starts."""
     leaving: str
     """Why it takes no new requests; empty while it does."""
+    group: str
+    """Its group in the owner's rules; empty where there are no groups."""
+    stays_for: float
+    """How long it still keeps its room at least, though nobody uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class SchedulerView:
 def view(state: State, now: float) -> SchedulerView:
     """A picture of `state` that stays as it is."""
     return SchedulerView(
-        instances=tuple(_instance(resident, now) for resident in state.residents),
+        instances=tuple(_instance(resident, state, now) for resident in state.residents),
         waiting=_waiting(state, now),
         failed=tuple(
             FailureView(history.model_id, history.answer(now), len(history.times))
@@ -85,7 +92,7 @@ def view(state: State, now: float) -> SchedulerView:
     )
 
 
-def _instance(resident: Resident, now: float) -> InstanceView:
+def _instance(resident: Resident, state: State, now: float) -> InstanceView:
     leaves_at = unload_at(resident)
     return InstanceView(
         model=resident.model.id,
@@ -98,43 +105,29 @@ def _instance(resident: Resident, now: float) -> InstanceView:
         unload_in=None if leaves_at is None else max(leaves_at - now, 0.0),
         load_time=resident.ready_at - resident.started_at if resident.slots else None,
         leaving=resident.leaving or "",
+        group=state.rules.group(resident.model.id),
+        stays_for=max(keeps_until(resident, state.limits) - now, 0.0),
     )
 
 
 def _waiting(state: State, now: float) -> tuple[WaitingView, ...]:
-    seen: dict[str, int] = {}
-    views = []
-    for waiter in state.queue:
-        seen[waiter.model_id] = position = seen.get(waiter.model_id, 0) + 1
-        views.append(_waiter(waiter, position, state, now))
-    return tuple(views)
+    """One look at each line tells what all of it waits for."""
+    looks = {
+        model_id: (reason(line, state, now), state.limits.priority(line.model), count(1))
+        for model_id, line in state.queue.lines.items()
+    }
+    return tuple(_waiter(waiter, *looks[waiter.model_id], now) for waiter in state.queue)
 
 
-def _waiter(waiter: Waiter, position: int, state: State, now: float) -> WaitingView:
+def _waiter(
+    waiter: Waiter, why: str, priority: int, positions: Iterator[int], now: float
+) -> WaitingView:
     return WaitingView(
         model=waiter.model_id,
         client=waiter.client,
         request=waiter.request,
         waited=max(now - waiter.since, 0.0),
-        position=position,
-        priority=state.limits.priority(state.queue.lines[waiter.model_id].model),
-        reason=_reason(waiter.model_id, state, now),
+        position=next(positions),
+        priority=priority,
+        reason=why,
     )
-
-
-def _reason(model_id: str, state: State, now: float) -> str:
-    resident = state.resident(model_id)
-    if resident is not None and resident.ready:
-        return f"all {resident.slots} slots are in use"
-    if resident is not None:
-        return "the model is loading"
-    history = state.failures.blocking(state.queue.lines[model_id].model, now)
-    if history is not None and history.until < math.inf:
-        return f"the model failed and is tried again in {history.until - now:.0f} s"
-    return "waits for room: " + "; ".join(_occupation(other) for other in state.residents)
-
-
-def _occupation(resident: Resident) -> str:
-    if resident.leases and resident.ready:
-        return f"{resident.model.id} serves {len(resident.leases)} requests"
-    return f"{resident.model.id} is {resident.state}"

@@ -843,7 +843,7 @@ def test_the_snapshot_says_why_each_request_waits(play):
         waiting = bench.scheduler.snapshot().waiting
         assert [(w.model, w.client, w.waited, w.position, w.reason) for w in waiting] == [
             ("a", "k1", 2, 1, "all 2 slots are in use"),
-            ("b", "k2", 2, 1, "waits for room: a serves 2 requests"),
+            ("b", "k2", 2, 1, "waits for room: a serves 2 requests, its turn ends in 13 s"),
         ]
         for lease in leases:
             lease.release()
