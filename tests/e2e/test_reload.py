@@ -461,6 +461,16 @@ def test_the_named_models_are_loaded_at_the_start(watched: House) -> None:
     watched.until(lambda: "preload of other: " in watched.said, "the failure is told")
 
 
+def test_the_named_models_are_loaded_after_a_reload(lived_in: House) -> None:
+    lived_in.chat("other")
+    preload = {"on_startup": {"preload": ["steady", "found"]}}
+
+    reload(lived_in, base(lived_in, hooks=preload))
+
+    everything = {"steady", "found", "other"}
+    lived_in.until(lambda: set(lived_in.running()) == everything, "all are loaded")
+
+
 def test_a_link_that_is_swapped_is_a_change(watched: House) -> None:
     for version in ("v1", "v2"):
         folder = watched.folder / version

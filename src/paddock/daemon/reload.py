@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,11 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 10.0
 """How long a reload waits for a look at folders that are new; the look itself goes on."""
+
+READS: Final = 5
+PAUSE: Final = 0.05
+"""How often, and after how many seconds, files are read again that are empty, or were written while
+they were read."""
 
 FEW: Final = 8
 """How many keys one line of the log names."""
@@ -128,10 +134,30 @@ class Reloader:
 
 def _read(source: Source, in_force: Config) -> tuple[Difference, tuple[Path, ...]]:
     """What the files say now. Raises ConfigError, also for what only a restart makes right."""
-    found = difference(in_force, source.load())
+    found = difference(in_force, _whole(source))
     if found.needs_restart and (problems := _problems_until_restart(found.config)):
         raise ConfigError(problems)
     return found, source.files()
+
+
+def _whole(source: Source) -> Config:
+    """What the files say when nobody is writing them. Raises ConfigError."""
+    loaded = _loaded(source)
+    for _ in range(READS):
+        if not source.is_blank() and not source.has_changed():
+            break
+        time.sleep(PAUSE)
+        loaded = _loaded(source)
+    if isinstance(loaded, ConfigError):
+        raise loaded
+    return loaded
+
+
+def _loaded(source: Source) -> Config | ConfigError:
+    try:
+        return source.load()
+    except ConfigError as error:
+        return error
 
 
 def _problems_until_restart(config: Config) -> tuple[ConfigProblem, ...]:

@@ -53,6 +53,7 @@ def test_what_changed_is_told_key_by_key(old, new, changes):
     ("old", "new", "needs_restart"),
     [
         ({}, {"stateDir": "/s"}, ["stateDir"]),
+        ({}, {"metricsMaxInMemory": 5}, ["metricsMaxInMemory"]),
         ({}, {"store": {"path": "/db"}}, ["store.path"]),
         ({}, {"listen": {"openai": {"port": 1}}}, ["listen.openai.port"]),
         ({}, {"listen": {"openai": None}}, ["listen.openai"]),
