@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -416,3 +417,43 @@ def test_running_names_the_model_and_how_it_runs(named: House) -> None:
 
     assert set(running) == {"model", "state", "cmd", "proxy", "ttl", "name", "description"}
     assert (running["state"], running["name"], running["ttl"]) == ("ready", "Able", 0)
+
+
+# --- a reload -------------------------------------------------------------------------------------
+
+
+def test_a_reload_is_felt_by_every_name(house: House) -> None:
+    command = house.command()
+
+    def config(**changes: Any) -> dict[str, Any]:
+        first = {"cmd": command, "filters": {"setParams": {"top_p": 0.1}}}
+        second = {"cmd": command, "aliases": ["to second"]}
+        models = {"first": first, "second": second}
+        return house.config(maxLoadedModels=2, defaultTtl=0, models=models) | changes
+
+    def told(asked: str) -> Any:
+        answer = house.ask("POST", "/v1/embeddings", {"model": asked, "input": "x"})
+        requests = house.engine_state("first")["requests"] if answer.status == 200 else []
+        return json.loads(requests[-1]["body"]) if requests else answer.status
+
+    house.start(config())
+    assert told("first") == {"model": "first", "input": "x", "top_p": 0.1}
+    assert told("sel") == 404
+    pid = house.engine_state("first")["pid"]
+
+    changed = {"cmd": command, "aliases": ["new"], "filters": {"setParams": {"top_p": 0.9}}}
+    selectors = {"sel": {"strategy": "pin", "targets": ["first"]}}
+    profiles = {"p": {"pins": {"second": "first"}}}
+    (house.folder / "paddock.yaml").write_text(
+        json.dumps(config(models={"first": changed}, selectors=selectors, profiles=profiles))
+    )
+
+    house.until(lambda: told("sel") != 404, "the selector is there")
+    assert told("first") == {"model": "first", "input": "x", "top_p": 0.9}
+    assert told("new") == {"model": "new", "input": "x", "top_p": 0.9}
+    assert told("to second") == 404
+    switch(house, "p")
+    assert told("second") == {"model": "first", "input": "x", "top_p": 0.9}
+    switch(house, None)
+    assert told("second") == 404
+    assert house.engine_state("first")["pid"] == pid
