@@ -12,6 +12,12 @@ from paddock.cli import options
 from paddock.errors import ConfigError
 
 _file = click.argument("file", required=False, type=click.Path(path_type=Path))
+_folder = click.option(
+    "--config-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder whose YAML files are added to the file.",
+)
 
 
 @click.group("config", short_help="Check and show the configuration.")
@@ -24,14 +30,15 @@ def command() -> None:
 
 @command.command()
 @_file
+@_folder
 @options.as_json
-def check(file: Path | None, as_json: bool) -> None:
+def check(file: Path | None, config_dir: Path | None, as_json: bool) -> None:
     """Tell everything that is wrong with it; exit code 2 when something is."""
     from paddock.config.load import load
 
-    file = file or _found()
+    file = _chosen(file, config_dir)
     try:
-        load(file, os.environ, {})
+        load(file, os.environ, {}, config_dir)
     except ConfigError as error:
         if not as_json:
             raise _Wrong(error) from error
@@ -40,22 +47,40 @@ def check(file: Path | None, as_json: bool) -> None:
     if as_json:
         options.print_json({"problems": []})
     else:
-        click.echo(f"{file or 'the defaults'}: nothing wrong", err=True)
+        looked_at = " and ".join(str(one) for one in (file, config_dir) if one)
+        click.echo(f"{looked_at or 'the defaults'}: nothing wrong", err=True)
 
 
 @command.command()
 @_file
+@_folder
 @options.as_json
-def show(file: Path | None, as_json: bool) -> None:
+def show(file: Path | None, config_dir: Path | None, as_json: bool) -> None:
     """Print what is in force, defaults included. Keys stay hidden."""
     from paddock.config.load import load
     from paddock.config.show import as_values, as_yaml_text
 
-    config = load(file or _found(), os.environ, {})
+    config = load(_chosen(file, config_dir), os.environ, {}, config_dir)
     if as_json:
         options.print_json(as_values(config))
     else:
         click.echo(as_yaml_text(config), nl=False)
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_(file: Path) -> None:
+    """Print the Paddock configuration that FILE becomes.
+
+    FILE is a llama-swap configuration or llama-server's presets (`models.ini`). Paddock reads both
+    as they are; this is for those who want one file of its own.
+    """
+    from paddock.config.convert import convert
+
+    try:
+        click.echo(convert(file, os.environ), nl=False)
+    except ConfigError as error:
+        raise _Wrong(error) from error
 
 
 @command.command()
@@ -78,7 +103,8 @@ class _Wrong(click.ClickException):
         click.echo(self.message, err=True)
 
 
-def _found() -> Path | None:
+def _chosen(file: Path | None, config_dir: Path | None) -> Path | None:
+    """The file, or the one `paddock serve` would use; a folder of files is enough, too."""
     from paddock.config.paths import find_config
 
-    return find_config(os.environ)
+    return file or (None if config_dir else find_config(os.environ))

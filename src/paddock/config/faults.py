@@ -13,6 +13,9 @@ from paddock.config.document import Place
 from paddock.config.nearest import nearest
 from paddock.config.outline import example, known_keys, schema_at
 
+UNKNOWN_KEY = "unknown key"
+"""The message for a key that the schema does not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -32,7 +35,7 @@ def from_validation(error: ValidationError) -> list[Fault]:
 def _fault(detail: ErrorDetails) -> Fault:
     kind, place = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        return Fault(place, "unknown key", _meant_key(place))
+        return Fault(place, UNKNOWN_KEY, _meant_key(place))
     if say := _MESSAGES.get(kind):
         meant = _meant_value(place, detail["input"])
         return Fault(place, say(detail.get("ctx", {})), meant or _like(place))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from paddock.config.schema import Config
 
-def modernize(values: dict[str, Any], anchored: Collection[str], known: Collection[str]) -> None:
+_KNOWN = frozenset(field.alias or name for name, field in Config.model_fields.items())
+
+
+def modernize(values: dict[str, Any], anchored: Iterable[str]) -> None:
     """Change the values of a config file in place, of any type as they may be.
 
-    `anchored` are the top-level keys with an anchor in them, `known` those of the schema.
+    `anchored` are the top-level keys with an anchor in them: one that the schema does not know is
+    there for its anchor.
     """
     for key in anchored:
-        if key not in known:
-            values.pop(key, None)  # it is there for its anchor
+        if key not in _KNOWN:
+            values.pop(key, None)
     if values.get("unloadTimeout") == 0:
         del values["unloadTimeout"]
     for section in (*_entries(values.get("models")), *_entries(values.get("peers"))):

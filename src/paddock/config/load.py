@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from paddock.config.checks import check
 from paddock.config.document import Document, Place, dotted
-from paddock.config.faults import Fault, from_validation
+from paddock.config.faults import Fault
 from paddock.config.legacy import modernize
 from paddock.config.macros import expand
 from paddock.config.paths import default_models_dir, default_state_dir, home
 from paddock.config.presets import with_presets
 from paddock.config.schema import Config
 from paddock.config.sources import base_folder, read_sources
+from paddock.config.validate import is_inside, validate
 from paddock.errors import ConfigError, ConfigProblem
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -51,17 +49,14 @@ def load(
         layers.put(tuple(ENVIRONMENT[variable].split(".")), value, variable)
     for key, value in overrides.items():
         layers.put(tuple(key.split(".")), value, "command line")
-    modernize(layers.values, document.anchored, _KEYS)
+    modernize(layers.values, document.anchored)
     values, wrong_macros = expand(layers.values)
     places = {"folder": base_folder(file, config_dir), "home": home(env)}
     layers.document, wrong_presets = with_presets(Document(values, document.marks), places)
-    config, faults = _validate(layers.document.values, places, wrong_macros)
+    config, faults = validate(layers.document.values, places, wrong_macros)
     if config is None or faults or problems or wrong_presets:
         raise ConfigError(layers.problems(faults, [*problems, *wrong_presets]))
     return config
-
-
-_KEYS = frozenset(field.alias or name for name, field in Config.model_fields.items())
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
@@ -115,7 +110,7 @@ class _Layers:
         return tuple(sorted(found, key=position))
 
     def _problem(self, fault: Fault) -> ConfigProblem:
-        origin = next((o for place, o in self.origins.items() if _inside(fault.place, place)), "")
+        origin = next((o for place, o in self.origins.items() if is_inside(fault.place, place)), "")
         file, line = self.document.mark_of(fault.place)
         return ConfigProblem(
             fault.message,
@@ -124,60 +119,3 @@ class _Layers:
             key=dotted(fault.place),
             suggestion=fault.suggestion,
         )
-
-
-def _validate(
-    values: dict[str, Any], context: Mapping[str, Path], known: list[Fault]
-) -> tuple[Config | None, list[Fault]]:
-    """The config as far as it is right, and all faults, the `known` ones first.
-
-    What is wrong is taken out and the rest looked at again, so that the checks across keys speak
-    in the same run.
-    """
-    faults = list(known)
-    _remove_all(values, known)
-    try:
-        config = _parse(values, context)
-    except ValidationError as error:
-        refused = _without(from_validation(error), known)
-        faults += refused
-        _remove_all(values, refused)
-        try:
-            config = _parse(values, context)
-        except ValidationError:
-            return None, faults
-    return config, [*faults, *_without(check(config), faults)]
-
-
-def _without(faults: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:
-    """The faults that do not rest on what is known to be wrong."""
-    refused = [fault.place for fault in known]
-    return [fault for fault in faults if not _rests_on(fault, refused)]
-
-
-def _remove_all(values: dict[Any, Any], faults: Iterable[Fault]) -> None:
-    for fault in faults:
-        _remove(values, fault.place)
-
-
-def _parse(values: dict[str, Any], context: Mapping[str, Path]) -> Config:
-    return Config.model_validate(values, context=dict(context), by_alias=True, by_name=False)
-
-
-def _remove(values: dict[Any, Any], place: Place) -> None:
-    """Take out the key at `place`; for a list item the whole list, so that no other item moves."""
-    for step in place[:-1]:
-        if not isinstance(values.get(step), dict):
-            values.pop(step, None)
-            return
-        values = values[step]
-    values.pop(place[-1], None)
-
-
-def _rests_on(fault: Fault, refused: Iterable[Place]) -> bool:
-    reads = (fault.place, *fault.reads)
-    return any(_inside(read, bad) or _inside(bad, read) for bad in refused for read in reads)
-
-
-def _inside(place: Place, outer: Place) -> bool:
-    return place[: len(outer)] == outer

@@ -17,15 +17,15 @@ _SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 def as_values(config: Config) -> dict[str, Any]:
     """`config` as plain JSON values, keys as the owner writes them.
 
-    Masked: `apiKeys`, and environment variables whose names sound secret. What an entry of `models`
-    or `engines` does not say is left out.
+    Masked: keys, and environment variables and macros whose names sound secret. What an entry of
+    `models` or `engines` does not say is left out.
     """
     values = config.model_dump(mode="json", by_alias=True)
     said = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
     values |= {key: said[key] for key in ("models", "engines") if key in said}
     for entry in (*values["engines"].values(), *values["models"].values()):
-        if "env" in entry:
-            entry["env"] = _masked(entry["env"])
+        entry |= {key: _masked(entry[key]) for key in ("env", "macros") if key in entry}
+    values["macros"] = _masked(values["macros"])
     return values
 
 
@@ -39,8 +39,8 @@ def as_yaml_text(config: Config) -> str:
     return text.getvalue()
 
 
-def _masked(env: dict[str, str] | list[str]) -> dict[str, str] | list[str]:
-    """An engine's variables, or a model's NAME=value settings."""
+def _masked(env: dict[str, Any] | list[str]) -> dict[str, Any] | list[str]:
+    """An engine's variables or macros, or a model's NAME=value settings."""
     if isinstance(env, dict):
         return {name: MASK if _SECRET_NAME.search(name) else env[name] for name in env}
     return [_masked_setting(setting) for setting in env]

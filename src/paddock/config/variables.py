@@ -13,7 +13,8 @@ from typing import Final
 
 from paddock.config.nearest import nearest
 
-_REFERENCE = re.compile(r"\$\{env\.([^{}\r\n]*)\}")
+REFERENCE = re.compile(r"\$\{env\.([^{}\r\n]*)\}")
+"""A reference; its group is the variable's name."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _START, _END = "\U000f0000", "\U000f0001"
 _MARK = re.compile(f"{_START}([0-9]+){_END}")
@@ -36,7 +37,7 @@ class Variables:
         self._env = env
         self._references: list[tuple[str, int]] = []
         self._text = text
-        self.text = _REFERENCE.sub(self._mark, text) if "${env." in text else text
+        self.text = REFERENCE.sub(self._mark, text) if "${env." in text else text
         """The text with marks in place of the references."""
 
     def in_(self, value: str) -> bool:

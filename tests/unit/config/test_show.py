@@ -29,3 +29,12 @@ def test_every_key_is_shown():
     values = as_values(Config())
     assert parse_document(as_yaml_text(Config()), "x", {}).values == values
     assert {field.alias for field in Config.model_fields.values()} == set(values)
+
+
+def test_macros_that_sound_secret_stay_hidden():
+    said = {"hf_token": "canary", "ctx": 5}
+    values = as_values(
+        Config.model_validate({"macros": said, "models": {"m": {"macros": {**said, "n": 1}}}})
+    )
+    assert "canary" not in str(values)
+    assert (values["macros"]["ctx"], values["models"]["m"]["macros"]["n"]) == (5, 1)
