@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -59,7 +59,7 @@ class EventEndpoints:
             inflight,
             ring,
             launcher,
-            models=lambda: list(self._models()),
+            models=lambda newer: list(self._models(newer)),
             running=lambda: list(states(scheduler.snapshot())),
             ui=lambda: self._current.config.ui.model_dump(by_alias=True),
             profile=lambda: profiles.active,
@@ -74,9 +74,9 @@ class EventEndpoints:
         async with Feed(self._sources) as feed:
             return await self._streams.serve(call, feed.messages(), EVENTS, event=b"message")
 
-    def _models(self) -> Iterator[dict[str, Any]]:
+    def _models(self, newer: Mapping[str, InstanceState]) -> Iterator[dict[str, Any]]:
         """Every model with its state, in llama-swap's shape."""
-        running = states(self._scheduler.snapshot())
+        running = {**states(self._scheduler.snapshot()), **newer}
         for model in self._library.catalog.models.values():
             entry = {
                 "id": model.id,

@@ -55,7 +55,8 @@ class Sources:
     inflight: Inflight
     ring: LogRing
     launcher: Launcher
-    models: Callable[[], list[dict[str, Any]]]
+    models: Callable[[Mapping[str, InstanceState]], list[dict[str, Any]]]
+    """All models, in these states where they are newer than what the scheduler knows."""
     running: Callable[[], list[str]]
     """Ids of the models that have a process."""
     ui: Callable[[], Mapping[str, Any]]
@@ -165,7 +166,7 @@ class Feed:
 
     def _models(self) -> tuple[str, Payload]:
         self._models_wait = False
-        return ("modelStatus", self._sources.models())
+        return ("modelStatus", self._sources.models(self._states))
 
     def _tell_ui(self) -> None:
         self._put(lambda: ("uiConfig", self._sources.ui()))

@@ -68,9 +68,10 @@ def _ticks(stat: str) -> dict[str, tuple[int, int]]:
     """Ticks of each processor since the start: those it idled, and all."""
     found = {}
     for line in stat.splitlines():
-        name, *rest = line.split()
+        name, *rest = line.split() or [""]
         if name.startswith("cpu") and name != "cpu" and len(rest) >= 4:
-            ticks = [int(tick) for tick in rest[:8]]  # what is behind them is in them already
+            told = rest[:8]  # what is behind them is in them already
+            ticks = [int(tick) if tick.isdecimal() else 0 for tick in told]
             found[name] = (sum(ticks[3:5]), sum(ticks))
     return found
 

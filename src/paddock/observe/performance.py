@@ -95,7 +95,9 @@ class Performance:
 
             self._readers = HostReader(), GpuReader()
         host, gpus = self._readers
-        return Sample(datetime.now(UTC), host.read(), gpus.read())
+        now = datetime.now(UTC)
+        whole = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is told
+        return Sample(whole, host.read(), gpus.read())
 
 
 def _machine() -> Machine:
