@@ -81,4 +81,4 @@ def _cpu_per_request(house: House, count: int) -> float:
     told = load("closed", port, PATH, "32", str(SECONDS), body)
     after = process.cpu_times()
     used = after.user + after.system - before.user - before.system
-    return used / (told["rate"] * SECONDS) * 1e6
+    return float(used / (told["rate"] * SECONDS) * 1e6)
