@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from io import StringIO
@@ -22,7 +21,7 @@ from paddock.config.paths import home
 from paddock.config.preset_flags import LEFT_OUT, long_name
 from paddock.config.presets import Runner, parse_presets
 from paddock.config.validate import validate
-from paddock.config.variables import REFERENCE
+from paddock.config.variables import REFERENCE, Variables
 from paddock.errors import ConfigError, ConfigProblem
 
 _ABOUT_SWAP: Final = """\
@@ -79,12 +78,11 @@ def _swap(text: str, file: Path, env: Mapping[str, str]) -> str:
     unknown = [fault.place for fault in faults if fault.message == UNKNOWN_KEY]
     _refuse((fault for fault in faults if fault.place not in unknown), document, file)
     # References stay references: quotes around a flow value's braces are not ours to add.
-    hidden: list[str] = []
-    tree = _reader().load(REFERENCE.sub(lambda found: _hide(found[0], hidden), text))
+    variables = Variables(text, env)
+    tree = _reader().load(variables.text)
     tree = CommentedMap() if tree is None else tree
     notes = [*_renamed(tree, document), *_without(tree, unknown, document)]
-    shown = _HIDDEN.sub(lambda found: hidden[int(found[1])], _dumped(tree))
-    return _header(file, _ABOUT_SWAP, notes) + shown
+    return _header(file, _ABOUT_SWAP, notes) + variables.restore(_dumped(tree))
 
 
 def _faults(document: Document, file: Path, env: Mapping[str, str]) -> list[Fault]:
@@ -142,14 +140,6 @@ def _without(tree: Any, places: Iterable[Place], document: Document) -> Iterable
 
 def _note(place: Place, document: Document, message: str) -> _Note:
     return document.mark_of(place)[1], f"{dotted(place)} {message}"
-
-
-_HIDDEN = re.compile("\U000f0000([0-9]+)\U000f0001")
-
-
-def _hide(reference: str, hidden: list[str]) -> str:
-    hidden.append(reference)
-    return f"\U000f0000{len(hidden) - 1}\U000f0001"
 
 
 def _header(file: Path, about: str, notes: Iterable[_Note]) -> str:

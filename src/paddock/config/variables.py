@@ -48,6 +48,10 @@ class Variables:
         """`value` with the variables' values. Raises VariableError for the first that has none."""
         return _MARK.sub(lambda mark: self._value(int(mark[1])), value)
 
+    def restore(self, text: str) -> str:
+        """`text`, made of `self.text`, with the references as they were written."""
+        return _MARK.sub(lambda mark: f"${{env.{self._references[int(mark[1])][0]}}}", text)
+
     def _mark(self, found: re.Match[str]) -> str:
         self._references.append((found[1], self._text.count("\n", 0, found.start()) + 1))
         return f"{_START}{len(self._references) - 1}{_END}"
