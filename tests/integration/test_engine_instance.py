@@ -238,6 +238,7 @@ async def test_a_port_taken_once_is_replaced(engineering, tmp_path):
 STRANGER = """
 import socket, sys, time
 server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind(("127.0.0.1", int(sys.argv[1])))
 server.listen()
 print("listening", flush=True)

@@ -30,7 +30,7 @@ class Engines:
     def __init__(self, current: Current, state_dir: Path) -> None:
         self._current = current
         self._state_dir = state_dir
-        self._command = Command(state_dir)
+        self._command = Command()
         self._made: dict[str, tuple[EngineEntry, Engine]] = {}
 
     def choose(self, model: Model) -> Engine:

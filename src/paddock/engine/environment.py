@@ -1,8 +1,10 @@
-"""The environment of a child: what it needs to find its libraries and devices, and nothing else.
+"""The environment of a child.
 
 The owner's shell may hold keys and tokens, and llama.cpp takes flags, ports and keys from variables
 (`LLAMA_ARG_*`, `AIP_*`, `LLAMA_API_KEY`) and from config files, which would change a child behind
-our back. So a child's environment is made of an allow-list, and its config folder is an empty one.
+our back. So the environment of a child of our own is made of an allow-list, what it needs to find
+its libraries and devices, and its config folder is an empty one. A command of the owner's is his:
+it gets all that the daemon has, except what is the daemon's alone.
 """
 
 from __future__ import annotations
@@ -38,6 +40,14 @@ def child_environment(
     """
     env = {name: value for name, value in ambient.items() if _passes(name)}
     env |= {"GGML_NO_BACKTRACE": "1", "XDG_CONFIG_HOME": str(config_home)}
+    for owner in owners:
+        env |= owner
+    return env
+
+
+def inherited_environment(ambient: Mapping[str, str], *owners: Mapping[str, str]) -> dict[str, str]:
+    """`ambient` without Paddock's own settings, which may hold keys; then what the owner set."""
+    env = {name: value for name, value in ambient.items() if not name.startswith("PADDOCK_")}
     for owner in owners:
         env |= owner
     return env

@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from paddock.config.current import Current
-from paddock.config.schema import Config
 from paddock.engine import failure
-from paddock.engine.children import Children
 from paddock.engine.engine import Launch
-from paddock.engine.engines import Engines
 from paddock.engine.output import Ear, Output
 from paddock.engine.pool import ConnectionPool
-from paddock.engine.ports import Ports
 from paddock.engine.process import Process
 from paddock.engine.progress import is_report, progress_in
-from paddock.engine.readiness import StallLimit, Verdict, identify, until_ready
+from paddock.engine.readiness import StallLimit, why_not_ready
+from paddock.engine.site import Site
+from paddock.engine.stop_command import StopCommand
 from paddock.errors import ArgumentRefused, EngineMissing, FailureKind, InstanceFailed
-from paddock.events import EventBus, InstanceChanged, InstanceState
+from paddock.events import InstanceChanged, InstanceState
 from paddock.library.model import Model
 from paddock.tasks import cancel_and_wait, spawn
 
@@ -36,22 +32,6 @@ FAILURE_LINES = 50
 """What of its output a failure carries."""
 CLUE_LINES = 300
 """How far back the reason of a death is looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What every instance of this daemon shares."""
-
-    current: Current
-    bus: EventBus
-    engines: Engines
-    children: Children
-    ports: Ports
-
-    @property
-    def config(self) -> Config:
-        """The configuration in force now."""
-        return self.current.config
 
 
 class Instance:
@@ -85,7 +65,7 @@ class Instance:
         self._exit_code: int | None = None
         self._port = 0
         self._first_line = output.count
-        self._limit = StallLimit(_ready_seconds(model, site.config))
+        self._limit = StallLimit(site.ready_seconds(model))
         self._progress_told = 0.0
         self._starting: asyncio.Task[InstanceFailed | None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -138,7 +118,7 @@ class Instance:
         error = None
         for _ in range(PORT_TRIES):
             self._site.ports.give_back(self._port)
-            self._port = self._site.ports.take()
+            self._port = self._site.take_port(self.model)
             error = await self._try(self._port)
             fixed = self._launch is not None and self._launch.address.port != self._port
             if error is None or error.kind is not FailureKind.PORT_TAKEN or fixed:
@@ -191,35 +171,18 @@ class Instance:
         self, process: Process, pool: ConnectionPool, launch: Launch
     ) -> InstanceFailed | None:
         """Race the child's readiness against its death. The failure, or None."""
-        ready = spawn(self._check(process, pool, launch), name=f"check {self.id}")
+        ready = spawn(
+            why_not_ready(pool, launch, process.pid, self._limit), name=f"check {self.id}"
+        )
         try:
             race: set[asyncio.Future[Any]] = {ready, process.ended}
             await asyncio.wait(race, return_when=asyncio.FIRST_COMPLETED)
-            return self._death(process) if process.ended.done() else ready.result()
+            if process.ended.done():
+                return self._death(process)
+            problem = ready.result()
+            return self._failed(problem.kind, problem.message, problem.hint) if problem else None
         finally:
             await cancel_and_wait([ready])
-
-    async def _check(
-        self, process: Process, pool: ConnectionPool, launch: Launch
-    ) -> InstanceFailed | None:
-        if not launch.check_path:
-            return None
-        while await until_ready(pool, launch.check_path, self._limit):
-            verdict = await identify(pool, launch, process.pid)
-            if verdict is Verdict.OURS:
-                return None
-            if verdict is Verdict.STRANGER:
-                return self._failed(
-                    FailureKind.PORT_TAKEN,
-                    f"another program answers at {launch.address}",
-                    "see which program uses the port",
-                )
-        return self._failed(
-            FailureKind.TIMEOUT,
-            f"not ready after {self._limit.seconds:g} s without progress",
-            "raise healthCheckTimeout if the model needs longer; `paddock logs` shows how far it "
-            "came",
-        )
 
     def _become_ready(self, process: Process, pool: ConnectionPool, launch: Launch) -> None:
         self.pool = pool
@@ -270,9 +233,15 @@ class Instance:
         self._exit(None)
 
     async def _end_process(self) -> None:
-        if self._process and self._launch:
-            grace = self._site.config.unload_timeout
-            await self._process.end(grace=grace, again_after=self._launch.again_after)
+        """Ask the child to end, and kill it when that takes too long."""
+        process, launch, grace = self._process, self._launch, self._site.grace(self.model)
+        if process is None or launch is None:
+            return
+        if self.model.settings.cmd_stop and not process.ended.done():
+            stop = StopCommand(self.model, launch.env, self._port)
+            await stop.run(process, self._site.children, self.output, grace)
+        if not process.ended.done():
+            await process.end(grace=grace, again_after=launch.again_after)
 
     def _died(self, process: Process) -> None:
         """The child ended after it was ready."""
@@ -323,8 +292,3 @@ class Instance:
                 reason=reason,
             )
         )
-
-
-def _ready_seconds(model: Model, config: Config) -> float:
-    own = model.settings.health_check_timeout
-    return config.health_check_timeout if own is None else own

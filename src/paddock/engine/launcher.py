@@ -10,10 +10,11 @@ from pathlib import Path
 from paddock.config.current import Current
 from paddock.engine.children import Children
 from paddock.engine.engines import Engines
-from paddock.engine.instance import Instance, Site
+from paddock.engine.instance import Instance
 from paddock.engine.logfile import LogFiles, file_name
 from paddock.engine.output import Output
 from paddock.engine.ports import Ports
+from paddock.engine.site import Site
 from paddock.events import EventBus
 from paddock.library.model import Model
 

@@ -62,7 +62,8 @@ class Process:
         self._holds_stdin = holds_stdin
         self._drains = (_Drain(out, stdout), _Drain(err, stderr))
         self._died = asyncio.Event()
-        self._ending = False
+        self._to_the_rest: signal.Signals | None = signal.SIGKILL
+        """What its group is sent when it dies: nobody asked, and devices must not stay held."""
         self._hopeless_at = math.inf
         _when_dead(popen, self._died.set)
         spawn(self._live(), name=f"child {popen.pid}")
@@ -108,7 +109,7 @@ class Process:
         `again_after` sends a second SIGTERM after so many seconds, for programs that take it as
         "now". A child that even SIGKILL cannot end is reported and left after ten seconds.
         """
-        self._ending = True
+        self._to_the_rest = None
         for number, seconds in _ladder(grace, again_after):
             self._signal(number)
             # llama-server's threads that read stdin hold up its exit until there is no more.
@@ -117,6 +118,10 @@ class Process:
             if self.ended.done():
                 return
         log.error("process %d does not end: it may hang in a device driver", self.pid)
+
+    def expect_end(self) -> None:
+        """It has been asked to end by other means than ours: its death ends its group politely."""
+        self._to_the_rest = signal.SIGTERM
 
     def _signal(self, number: signal.Signals) -> None:
         if number == signal.SIGKILL:
@@ -128,9 +133,8 @@ class Process:
     async def _live(self) -> None:
         await self._died.wait()
         code = self._popen.wait()
-        if not self._ending:
-            # Nobody asked: what the child has started must not keep its devices.
-            self._signal(signal.SIGKILL)
+        if self._to_the_rest is not None:
+            self._signal(self._to_the_rest)
         await self._outlive_group()
         await asyncio.wait({drain.ended for drain in self._drains}, timeout=DRAIN_SECONDS)
         for drain in self._drains:
@@ -139,7 +143,7 @@ class Process:
         self.ended.set_result(code)
 
     async def _outlive_group(self) -> None:
-        """Until nothing in the group lives. `end()` bounds it: sooner or later it kills."""
+        """Until nothing in the group lives. Who asked it to end bounds it with `end()`."""
         loop = asyncio.get_running_loop()
         pause = 0.001
         while _group_exists(self.pid) and loop.time() < self._hopeless_at:

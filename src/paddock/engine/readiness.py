@@ -7,12 +7,17 @@ import secrets
 from enum import Enum
 
 from paddock.engine.engine import Launch
+from paddock.engine.failure import Failure
 from paddock.engine.pool import ConnectionPool
 from paddock.engine.ports import PortOwner, owner
-from paddock.errors import UpstreamLost
+from paddock.errors import FailureKind, UpstreamLost
 
 FIRST_PAUSE = 0.02
-LONGEST_PAUSE = 0.05
+SHORT_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+PAUSE_SHARE = 0.02
+"""A pause grows to this part of the time that went by: who loads for a minute may be noticed a
+second late, and its log is not full of our questions."""
 ANSWER_SECONDS = 5.0
 """How long one answer may take; a child that is asked while it starts up may be slow."""
 PROOF_PATH = "/v1/models"
@@ -36,14 +41,39 @@ class StallLimit:
         return self._end - self._loop.time()
 
 
+async def why_not_ready(
+    pool: ConnectionPool, launch: Launch, pid: int, limit: StallLimit
+) -> Failure | None:
+    """Wait until the child is ready and is known to be the one that answers: then None."""
+    if not launch.check_path:
+        return None
+    while await until_ready(pool, launch.check_path, limit):
+        verdict = await identify(pool, launch, pid)
+        if verdict is Verdict.OURS:
+            return None
+        if verdict is Verdict.STRANGER:
+            return Failure(
+                FailureKind.PORT_TAKEN,
+                f"another program answers at {launch.address}",
+                "see which program uses the port",
+            )
+    return Failure(
+        FailureKind.TIMEOUT,
+        f"not ready after {limit.seconds:g} s without progress",
+        "raise healthCheckTimeout if the model needs longer; `paddock logs` shows how far it came",
+    )
+
+
 async def until_ready(pool: ConnectionPool, path: str, limit: StallLimit) -> bool:
     """GET `path` until it answers 200. False when the limit passes first."""
-    pause = FIRST_PAUSE
+    loop = asyncio.get_running_loop()
+    began, pause = loop.time(), FIRST_PAUSE
     while limit.left > 0:
         if await _status(pool, path, limit=min(ANSWER_SECONDS, limit.left)) == 200:
             return True
         await asyncio.sleep(min(pause, max(0.0, limit.left)))
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+        share = min((loop.time() - began) * PAUSE_SHARE, LONGEST_PAUSE)
+        pause = max(min(pause * 1.5, SHORT_PAUSE), share)
     return False
 
 
