@@ -6,16 +6,21 @@ from contextlib import suppress
 
 import pytest
 
+from paddock.config.routing import Group
 from paddock.errors import (
     EngineMissing,
     FailureKind,
     InstanceFailed,
+    LineFull,
     ModelGone,
     QueueFull,
     ShuttingDown,
     WaitExpired,
 )
 from paddock.events import InstanceState
+from paddock.scheduler.coexist import FREE, Groups
+
+ONE_OF_TWO = Groups({"big": Group(members=["a", "b"])})
 
 
 async def serve(bench, name, seconds, client="", served=None):
@@ -865,3 +870,310 @@ def test_the_occupation_of_a_model_counts_who_runs_and_who_waits(play):
             lease.release()
 
     play(test)
+
+
+def test_the_snapshot_says_which_rule_and_which_stay_is_in_the_way(play):
+    async def test(bench):
+        busy = await bench.ask("a")
+        bench.ask("b")
+        bench.ask("x")
+        await bench.after(5)
+        view = bench.scheduler.snapshot()
+        serves = "waits for room: a serves 1 request, its turn ends in 10 s"
+        assert [w.reason for w in view.waiting] == [
+            f"{serves} (group big runs one model at a time)",
+            f"{serves} (group (default) is exclusive)",
+        ]
+        assert [i.group for i in view.instances] == ["big"]
+        busy.release()
+
+    play(test, rules=ONE_OF_TWO, max_loaded=9)
+
+
+def test_the_snapshot_says_who_is_before(play):
+    async def test(bench):
+        busy = await bench.ask("x")
+        bench.ask("a")
+        bench.ask("c")
+        await bench.after(1)
+        reasons = [w.reason for w in bench.scheduler.snapshot().waiting]
+        assert reasons[1] == "waits for room: a is before it, and they do not run together"
+        busy.release()
+
+    rules = Groups(
+        {
+            "g": Group(members=["a"], exclusive=True),
+            "h": Group(members=["c"], exclusive=False),
+        }
+    )
+    play(test, rules=rules, max_loaded=9)
+
+
+def test_the_snapshot_tells_how_long_who_came_back_stays(play):
+    async def test(bench):
+        for name in "aba":
+            (await bench.ask(name)).release()
+        bench.ask("b")
+        await bench.after(4)
+        view = bench.scheduler.snapshot()
+        assert [(i.model, i.stays_for) for i in view.instances] == [("a", 6)]
+        assert [w.reason for w in view.waiting] == [
+            "waits for room: a has just come back and stays 6 s"
+        ]
+
+    play(test, min_residency=10)
+
+
+# --- residency -----------------------------------------------------------------------------------
+
+
+def test_two_agents_on_two_models_do_not_swap_at_every_request(play):
+    waits = []
+
+    async def agent(bench, name):
+        while bench.loop.now < bench.ends:
+            with await bench.scheduler.lease(bench.model(name), client=name) as lease:
+                waits.append(lease.queued + lease.loading)
+                await asyncio.sleep(0.5)
+            await asyncio.sleep(0.1)
+
+    async def test(bench):
+        bench.house.start_seconds = 2
+        bench.ends = bench.loop.now + 600
+        agents = [bench.task(agent(bench, name)) for name in "ab"]
+        await bench.after(620)
+        assert all(task.done() for task in agents)
+
+    house = play(test, min_residency=20, max_overtake=5).house
+    assert len(house.starts) <= 600 / 20 + 2
+    assert max(waits) < 20 + 2 * 2 + 1, "a stay, and a load before and after it"
+
+
+def test_the_first_swap_is_made_at_once(play):
+    async def test(bench):
+        await bench.ready("a")
+        await bench.after(1)
+        lease = await bench.ask("b")
+        assert lease.queued == 0
+        lease.release()
+
+    assert play(test, min_residency=1000).house.starts == ["a", "b"]
+
+
+def test_who_comes_back_after_more_than_a_minute_has_no_claim(play):
+    async def test(bench):
+        for name in "ab":
+            (await bench.ask(name)).release()
+        await bench.after(61)
+        (await bench.ask("a")).release()
+        lease = await bench.ask("c")
+        assert lease.queued == 0
+        lease.release()
+
+    play(test, min_residency=1000, queue_timeout=100)
+
+
+# --- queues of single models ---------------------------------------------------------------------
+
+
+def test_more_than_may_wait_for_one_model_are_refused_and_others_are_not(play):
+    async def test(bench):
+        busy = [await bench.ask(queue_limit=1) for _ in range(2)]
+        bench.ask(queue_limit=1)
+        refused = bench.ask(queue_limit=1)
+        await bench.settle()
+        error = refused.exception()
+        assert isinstance(error, LineFull)
+        assert error.retry_after
+        bench.ask("b")
+        await bench.settle()
+        assert bench.waiting() == ["a", "b"]
+        for lease in busy:
+            lease.release()
+
+    play(test, max_queue=9)
+
+
+def test_where_none_may_wait_a_cold_model_still_takes_what_it_will_serve(play):
+    async def test(bench):
+        bench.house.start_gate = True
+        asked = [bench.ask(queue_limit=0) for _ in range(3)]
+        await bench.settle()
+        assert [request.done() for request in asked] == [False, False, True]
+        assert isinstance(asked[2].exception(), LineFull)
+        bench.house.last.starting.set_result(None)
+        for request in asked[:2]:
+            (await request).release()
+
+    play(test)
+
+
+def test_who_is_refused_learns_when_to_come_back(play):
+    async def test(bench):
+        for _ in range(3):
+            lease = await bench.ask(concurrency_limit=1)
+            await bench.after(12)
+            lease.release()
+        lease = await bench.ask(concurrency_limit=1)
+        refused = bench.ask(concurrency_limit=1, queue_limit=0)
+        await bench.settle()
+        assert refused.exception().retry_after == pytest.approx(12)
+        lease.release()
+
+    play(test)
+
+
+def test_a_model_can_have_a_patience_of_its_own(play):
+    async def test(bench):
+        busy = await bench.ask("a")
+        other = bench.ask("b", queue_timeout=7)
+        third = bench.ask("c")
+        await bench.after(7.1)
+        assert isinstance(other.exception(), WaitExpired)
+        assert "7 s" in other.exception().message
+        assert not third.done()
+        busy.release()
+        (await third).release()
+
+    play(test, max_overtake=100)
+
+
+# --- what changes while it runs ------------------------------------------------------------------
+
+
+def test_a_raised_limit_is_used_at_once(play):
+    async def test(bench):
+        busy = await bench.ask("a")
+        other = bench.ask("b")
+        await bench.settle()
+        bench.scheduler.reconfigure(bench.limits(max_loaded=2), FREE)
+        (await other).release()
+        busy.release()
+
+    play(test)
+
+
+def test_a_lowered_limit_sends_idle_ones_away_and_leaves_busy_ones_alone(play):
+    async def test(bench):
+        busy = await bench.ask("a")
+        for name in "bc":
+            await bench.ready(name)
+        bench.scheduler.reconfigure(bench.limits(max_loaded=1), FREE)
+        await bench.settle()
+        assert bench.states() == {"a#0": "ready"}
+        busy.release()
+        assert bench.states() == {"a#0": "ready"}
+
+    play(test, max_loaded=3)
+
+
+def test_busy_ones_beyond_a_lowered_limit_go_when_they_are_done(play):
+    async def test(bench):
+        leases = [await bench.ask(name) for name in "ab"]
+        bench.scheduler.reconfigure(bench.limits(max_loaded=1), FREE)
+        await bench.settle()
+        assert len(bench.states()) == 2
+        leases[0].release()
+        await bench.settle()
+        assert bench.states() == {"b#1": "ready"}
+        leases[1].release()
+
+    play(test, max_loaded=2)
+
+
+def test_new_rules_harm_nothing_that_runs_and_hold_for_the_next_start(play):
+    async def test(bench):
+        leases = [await bench.ask(name) for name in "ab"]
+        bench.scheduler.reconfigure(bench.limits(max_loaded=9), ONE_OF_TWO)
+        await bench.after(100)
+        assert bench.states() == {"a#0": "ready", "b#1": "ready"}
+        for lease in leases:
+            lease.release()
+        (await bench.ask("c")).release()
+        assert bench.states() == {"c#2": "ready"}
+
+    play(test, max_loaded=2)
+
+
+def test_rules_that_fall_let_those_start_who_waited_for_them(play):
+    async def test(bench):
+        busy = await bench.ask("a")
+        other = bench.ask("b")
+        await bench.settle()
+        bench.scheduler.reconfigure(bench.limits(max_loaded=9), FREE)
+        (await other).release()
+        busy.release()
+
+    play(test, rules=ONE_OF_TWO, max_loaded=9)
+
+
+@pytest.mark.parametrize(("default", "own"), [(5, None), (1000, 5)])
+def test_another_time_to_live_holds_for_what_is_loaded(play, default, own):
+    async def test(bench):
+        child = await bench.ready("a")
+        bench.scheduler.reconfigure(bench.limits(default_ttl=default), FREE)
+        bench.scheduler.catalog_changed(refreshed=[bench.model("a", ttl=own)])
+        await bench.after(6)
+        assert bench.states() == {}
+        assert not child.alive
+
+    play(test)
+
+
+def test_another_concurrency_limit_holds_for_what_is_loaded(play):
+    async def test(bench):
+        bench.house.slots = 4
+        leases = [await bench.ask(concurrency_limit=1)]
+        waiting = bench.ask(concurrency_limit=1)
+        await bench.settle()
+        bench.scheduler.catalog_changed(refreshed=[bench.model(concurrency_limit=2)])
+        leases.append(await waiting)
+        bench.scheduler.catalog_changed(refreshed=[bench.model(concurrency_limit=1)])
+        late = bench.ask(concurrency_limit=1)
+        leases.pop().release()
+        await bench.settle()
+        assert not late.done()
+        leases.pop().release()
+        (await late).release()
+
+    assert play(test).house.starts == ["a"]
+
+
+def test_models_of_disjoint_rules_load_at_the_same_time(play):
+    async def test(bench):
+        for name in "ax":
+            await bench.ready(name)
+        bench.house.stop_gate = True
+        asked = [bench.ask(name) for name in "by"]
+        await bench.settle()
+        assert sorted(bench.states().values()) == ["stopping", "stopping"]
+        bench.house.stop_gate = False
+        for child in bench.house.children:
+            child.stopping.set_result(None)
+        for request in asked:
+            (await request).release()
+
+    rules = Groups(
+        {
+            "g": Group(members=["a", "b"], exclusive=False),
+            "h": Group(members=["x", "y"], exclusive=False),
+        }
+    )
+    play(test, rules=rules, max_loaded=9)
+
+
+def test_low_priority_is_served_in_the_end_and_high_priority_mostly(play):
+    async def agent(bench, name):
+        while bench.loop.now < bench.ends:
+            await serve(bench, name, 1, client=name, served=bench.served)
+
+    async def test(bench):
+        bench.served, bench.ends = [], bench.loop.now + 1000
+        for name in "ab":
+            for _ in range(4):
+                bench.task(agent(bench, name))
+        await bench.after(1010)
+        assert bench.served.count("b") > 5 * bench.served.count("a") > 0
+        assert bench.scheduler.snapshot().waiting == ()
+
+    play(test, priorities={"b": 1}, queue_timeout=200)
