@@ -114,6 +114,22 @@ def test_a_route_without_a_body_needs_its_query(
     assert routed.ask("GET", path + query).status == status
 
 
+@pytest.mark.parametrize("path", ["/props?model=cmd", "/sdapi/v1/loras?model=cmd"])
+def test_a_head_of_a_model_is_refused_and_the_connection_goes_on(routed: House, path: str) -> None:
+    with routed.wire() as wire:
+        answer = wire.ask("HEAD", path).answer(bodiless=True)
+        again = wire.ask("GET", "/health").answer()
+
+    assert (answer.status, again.status) == (400, 200)
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v/messages"])
+def test_an_error_has_the_shape_of_its_dialect(routed: House, path: str) -> None:
+    answer = routed.ask("POST", path, {"model": "nobody", "messages": []})
+
+    assert answer.json()["type"] == "error"
+
+
 def test_props_of_no_model_are_the_routers(routed: House) -> None:
     told = routed.get("/props")
 

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from paddock import __version__
+from paddock.errors import InvalidRequest
 from paddock.gateway.assemble import plan
 from paddock.gateway.body import LARGE, dump_json, model_name, parse_json_async
 from paddock.gateway.door import sent_body
@@ -128,6 +129,8 @@ class ModelEndpoints:
         name = call.request.query.get("model")
         if name is None and call.request.path == "/props":
             return web.json_response(ROUTER_PROPS)
+        if call.request.method == "HEAD":  # the relay passes bodies on
+            raise InvalidRequest("HEAD cannot be passed to a model")
         target = self._names.resolve(model_name({"model": name}))
         url = call.request.rel_url
         url = url.update_query({"model": target.told}) if target.told else url

@@ -111,6 +111,8 @@ class Peer:
 
     def is_well(self) -> None:
         """It answered."""
+        if self.reachable is False:
+            log.info("peer %s is there again", self.id)
         self.reachable, self.error, self.asked_at = True, "", datetime.now(UTC)
         self.lost.clear()
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 from aiohttp import web
 
 from paddock.config.current import Current
+from paddock.engine.command import COMFYUI, counts_websockets
 from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest, NotReady
 from paddock.events import InstanceState
@@ -33,9 +34,6 @@ CLOSED_PATHS = ("/cors-proxy", "/tools")
 
 READ_ONLY_PATHS = ("/slots/", "/props", "/lora-adapters")
 """Paths of llama-server by which a client could write files, or change the child for all."""
-
-COMFYUI = "comfyui_auto"
-"""The id of the model behind `/comfyui/`."""
 
 MOST_PARTS = 16
 """A name has at most so many parts between slashes."""
@@ -111,7 +109,7 @@ class UpstreamEndpoint:
             raise InvalidRequest(f"{path} of a model is closed from outside")
         asked = _with_query(path, request)
         if is_upgrade(request):
-            holds = not ignores_websockets(model)
+            holds = counts_websockets(model)
             ask = Ask(request.method, asked, b"", upgrade_headers(request), holds=holds)
             return await self._forwarder.tunnel(call, target, ask)
         body = await sent_body(request, UPLOAD_LIMIT)
@@ -131,11 +129,6 @@ class UpstreamEndpoint:
             if (model := self._names.find_here(name)) is not None:
                 return model, name, "/" + "/".join(parts[count:]) if count < len(parts) else ""
         raise self._names.unknown(unquote(parts[0]))
-
-
-def ignores_websockets(model: Model) -> bool:
-    """Whether a WebSocket to a model keeps no slot and no model in memory."""
-    return model.settings.compat.ignore_websockets or model.id == COMFYUI
 
 
 @lru_cache(8)
