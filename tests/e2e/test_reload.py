@@ -331,6 +331,16 @@ def test_hosts_and_origins_count_from_the_next_request_on(lived_in: House) -> No
     assert lived_in.ask("GET", "/health", headers=page).status == 200
 
 
+def test_how_much_is_logged_counts_at_once(lived_in: House) -> None:
+    loads = lived_in.said.count("is in force: defaultTtl")
+    reload(lived_in, base(lived_in, logLevel="warn", defaultTtl=1))
+    reload(lived_in, base(lived_in, logLevel="warn", defaultTtl=2))
+    reload(lived_in, base(lived_in, defaultTtl=3))
+
+    lived_in.until(lambda: "is in force: defaultTtl, logLevel" in lived_in.said, "it is told")
+    assert lived_in.said.count("is in force: defaultTtl") == loads + 1
+
+
 def test_another_port_waits_for_a_restart_and_is_told(lived_in: House) -> None:
     listen = {"openai": {"host": "127.0.0.1", "port": 45678}}
 
