@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.fakes.caller import Caller, Child, Crowd, Load, load_of, seconds_until
-from tests.fakes.house import House
+from tests.fakes.house import PATIENCE, House
 
 MODELS = ("llama-a", "llama-b", "llama-c", "llama-d")
 
@@ -103,3 +104,25 @@ def test_a_cold_model_starts_once_for_all_though_half_of_them_leave(
     assert starts(house) == 1
     assert Child(house, "llama-a").state()["completed"] == 100
     assert load_of(house) == Load(0, 0)
+
+
+def test_two_agents_on_two_models_do_not_thrash(house: House) -> None:
+    """Each asks again as soon as it is answered: without a stay that is a swap for each request."""
+    for name in MODELS[:2]:
+        house.add(name)
+    house.start(house.config(minResidency=3, maxOvertake=1))
+    ends = time.monotonic() + 12
+
+    def agent(name: str) -> list[float]:
+        waits = []
+        while (began := time.monotonic()) < ends:
+            assert house.chat(name, "fake tokens=3 tps=100").status == 200
+            waits.append(time.monotonic() - began)
+        return waits
+
+    with ThreadPoolExecutor() as pool:
+        waits = [wait for seconds in pool.map(agent, MODELS[:2]) for wait in seconds]
+
+    assert 2 <= starts(house) <= 12 / 3 + 3
+    assert len(waits) > 3 * starts(house)
+    assert max(waits) < PATIENCE
