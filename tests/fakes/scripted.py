@@ -144,7 +144,7 @@ class Rig:
         self.open_early = False
         self.port = 0
         self.activity = Activity(Database(None), 100)
-        self._journal = Journal(self.activity, Captures(lambda: 0), lambda _: 500)
+        self.journal = Journal(self.activity, Captures(lambda: 0), lambda _: 500)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Rig]:
@@ -160,7 +160,7 @@ class Rig:
         finally:
             self.pool.close()
             await runner.cleanup()
-            await self._journal.aclose()
+            await self.journal.aclose()
             await self.activity.aclose()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -184,7 +184,7 @@ class Rig:
             lease_now=lambda model, client: Lease(instance, client, lambda _: None)
         )
         bus, current = EventBus(), Current(Config.model_construct(stall_timeout=self.stall_timeout))
-        recorder = Recorder(self._journal, current)
+        recorder = Recorder(self.journal, current)
         return Forwarder(Leasing(scheduler, bus, current), Peers(current, bus), current, recorder)
 
     @staticmethod
