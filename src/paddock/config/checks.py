@@ -159,7 +159,7 @@ def _command_lines(config: Config) -> Iterator[Fault]:
     lines: dict[Place, str] = {("defaultModelArgs",): config.default_model_args}
     lines |= {("engines", name, "args"): engine.args for name, engine in config.engines.items()}
     for place, line in lines.items():
-        yield from unsplittable(place, line, comments=True)
+        yield from unsplittable(place, line)
 
 
 def _is_address(host: str) -> bool:

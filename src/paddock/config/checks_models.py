@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from paddock.config.document import Place
 from paddock.config.faults import Fault
 from paddock.config.nearest import nearest
 from paddock.config.schema import Config
+from paddock.config.words import words
 
 MODALITIES = ("text", "audio", "image")
 """What may go into a model and come out of it."""
@@ -31,10 +31,10 @@ def url_problem(text: str) -> str:
     return "a server's URL has no `?` or `#`" if url.query or url.fragment else ""
 
 
-def unsplittable(place: Place, line: str, *, comments: bool = False) -> Iterator[Fault]:
+def unsplittable(place: Place, line: str) -> Iterator[Fault]:
     """A fault for a command line that a shell could not split into words."""
     try:
-        shlex.split(line, comments=comments)
+        words(line)
     except ValueError as error:
         message = f"cannot be split into words: {str(error).lower()}"
         yield Fault(place, message, "close the quote")
@@ -73,23 +73,22 @@ def _environments(config: Config) -> Iterator[Fault]:
 
 def _command_lines(config: Config) -> Iterator[Fault]:
     for id_, model in config.models.items():
-        yield from unsplittable(("models", id_, "args"), model.args, comments=True)
+        yield from unsplittable(("models", id_, "args"), model.args)
         for key, command in (("cmd", model.cmd), ("cmdStop", model.cmd_stop)):
             yield from _command(("models", id_, key), command)
 
 
 def _command(place: Place, command: str) -> Iterator[Fault]:
-    lines = [line for line in command.splitlines() if not line.lstrip().startswith("#")]
-    yield from unsplittable(place, "\n".join(lines).replace("\\\n", " "))
-    if command and not "".join(lines).strip():
+    yield from (wrong := list(unsplittable(place, command)))
+    if command and not wrong and not words(command):
         yield Fault(place, "names no program", "begin it with the program to start")
 
 
 def _capabilities(config: Config) -> Iterator[Fault]:
     for id_, model in config.models.items():
         said = {"in": model.capabilities.inputs, "out": model.capabilities.outputs}
-        for key, words in said.items():
-            for index, word in enumerate(words):
+        for key, kinds in said.items():
+            for index, word in enumerate(kinds):
                 if word not in MODALITIES:
                     near = nearest(word, MODALITIES)
                     meant = f"did you mean `{near}`?" if near else f"known: {', '.join(MODALITIES)}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from paddock.config.masking import Masking
 from paddock.config.schema import Config
 from paddock.errors import ConfigProblem
 
@@ -26,6 +27,8 @@ class Current:
 
     def __init__(self, config: Config, files: tuple[Path, ...] = ()) -> None:
         self.config = config
+        self.masking = config.masking
+        """Hides the secrets of all that was in force: what runs may be older than the config."""
         self.files = files
         """What it was read from."""
         self.loaded_at = datetime.now(UTC)
@@ -39,6 +42,7 @@ class Current:
     ) -> None:
         """From now on this is in force."""
         self.config, self.files, self.needs_restart = config, files, needs_restart
+        self.masking = Masking(self.masking.secrets | config.masking.secrets)
         self.loaded_at, self.refusal = datetime.now(UTC), None
 
     def refuse(self, problems: tuple[ConfigProblem, ...]) -> None:

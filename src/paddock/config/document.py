@@ -44,6 +44,8 @@ class Document:
     """Where each key and each list item stands."""
     anchored: frozenset[str] = frozenset()
     """Keys of the top level with an anchor (`&name`) in their values."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Texts from the environment that are not to be shown."""
 
     def mark_of(self, place: Place) -> Mark:
         """Where `place` stands, or the nearest key above it that is in a file; else ("", 0)."""
@@ -84,7 +86,7 @@ def parse_document(text: str, file: str, env: Mapping[str, str]) -> Document:
     values = builder.build(root, (), 0)
     if builder.problems:
         raise ConfigError(tuple(builder.problems))
-    return Document(values, builder.marks, frozenset(_anchored(root)))
+    return Document(values, builder.marks, frozenset(_anchored(root)), variables.secrets)
 
 
 def _refuse(file: str, line: int, message: str, suggestion: str = "") -> NoReturn:

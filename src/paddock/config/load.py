@@ -56,6 +56,7 @@ def load(
     config, faults = validate(layers.document.values, places, wrong_macros)
     if config is None or faults or problems or wrong_presets:
         raise ConfigError(layers.problems(faults, [*problems, *wrong_presets]))
+    config.hide(document.secrets)
     return config
 
 

@@ -38,7 +38,8 @@ def merge(documents: Iterable[Document]) -> tuple[Document, list[ConfigProblem]]
     for document in (first, *others):
         merger.take(document)
     anchored = frozenset(key for document in (first, *others) for key in document.anchored)
-    return Document(merger.values, merger.marks, anchored), merger.problems
+    secrets = frozenset[str]().union(*(document.secrets for document in (first, *others)))
+    return Document(merger.values, merger.marks, anchored, secrets), merger.problems
 
 
 class _Merger:

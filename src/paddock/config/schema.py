@@ -8,11 +8,13 @@ field is its documentation (`config/described.py` reads it), its example is show
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
+from paddock.config.masking import Masking, secrets_among
 from paddock.config.model_entry import ModelEntry
 from paddock.config.peers import Peer
 from paddock.config.routing import Group, Matrix, Profile, Routing, Selector
@@ -234,6 +236,18 @@ class Config(Section):
     """Looking at the machine from time to time."""
     upstream: Upstream = Upstream()
     """Rules for `/upstream/{model}/{path}`."""
+
+    _from_environment: frozenset[str] = PrivateAttr(default=frozenset())
+
+    def hide(self, secrets: frozenset[str]) -> None:
+        """These texts came from the environment, and are not shown. Call it before `masking`."""
+        self._from_environment = secrets
+
+    @cached_property
+    def masking(self) -> Masking:
+        """Hides what came from variables and macros whose names sound secret."""
+        macros = [self.macros, *(model.macros for model in self.models.values())]
+        return Masking(self._from_environment.union(*map(secrets_among, macros)))
 
     @property
     def group_rules(self) -> dict[str, Group]:

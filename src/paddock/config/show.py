@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from paddock.config.masking import MASK, sounds_secret
 from paddock.config.schema import Config
-
-MASK = "**********"
-_SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 
 
 def as_values(config: Config) -> dict[str, Any]:
     """`config` as plain JSON values, keys as the owner writes them.
 
-    Masked: keys, and environment variables and macros whose names sound secret. What an entry of
-    `models` or `engines` does not say is left out.
+    Masked: keys, environment variables and macros whose names sound secret, and the values of the
+    latter two wherever they were put. What an entry of `models` or `engines` does not say is left
+    out.
     """
     values = config.model_dump(mode="json", by_alias=True)
     said = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -26,7 +24,8 @@ def as_values(config: Config) -> dict[str, Any]:
     for entry in (*values["engines"].values(), *values["models"].values()):
         entry |= {key: _masked(entry[key]) for key in ("env", "macros") if key in entry}
     values["macros"] = _masked(values["macros"])
-    return values
+    masked: dict[str, Any] = config.masking.value(values)
+    return masked
 
 
 def as_yaml_text(config: Config) -> str:
@@ -42,10 +41,10 @@ def as_yaml_text(config: Config) -> str:
 def _masked(env: dict[str, Any] | list[str]) -> dict[str, Any] | list[str]:
     """An engine's variables or macros, or a model's NAME=value settings."""
     if isinstance(env, dict):
-        return {name: MASK if _SECRET_NAME.search(name) else env[name] for name in env}
+        return {name: MASK if sounds_secret(name) else env[name] for name in env}
     return [_masked_setting(setting) for setting in env]
 
 
 def _masked_setting(setting: str) -> str:
     name, equals, _ = setting.partition("=")
-    return f"{name}={MASK}" if equals and _SECRET_NAME.search(name) else setting
+    return f"{name}={MASK}" if equals and sounds_secret(name) else setting

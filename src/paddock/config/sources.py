@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +88,7 @@ def _rooted(document: Document, home: Path, folder: Path) -> Document:
     for pattern in _PATHS:
         values = _changed(values, pattern, lambda path: _absolute(path, home))
     values = _changed(values, _PROGRAM, lambda name: _absolute(name, home) if "/" in name else name)
-    return Document(values, document.marks, document.anchored)
+    return replace(document, values=values)
 
 
 def _changed(value: Any, pattern: tuple[str, ...], change: Callable[[str], str]) -> Any:

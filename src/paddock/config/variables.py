@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from paddock.config.masking import sounds_secret
 from paddock.config.nearest import nearest
 
 REFERENCE = re.compile(r"\$\{env\.([^{}\r\n]*)\}")
@@ -39,6 +40,12 @@ class Variables:
         self._text = text
         self.text = REFERENCE.sub(self._mark, text) if "${env." in text else text
         """The text with marks in place of the references."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values of those whose names sound secret."""
+        named = {name for name, _ in self._references if sounds_secret(name)}
+        return frozenset(self._env[name] for name in named if name in self._env)
 
     def in_(self, value: str) -> bool:
         """Whether `value`, read from `text`, has marks in it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -28,9 +27,6 @@ COMFYUI_SLOTS = 50
 
 LLAMA_SERVERS = frozenset({"llama-server", "llama-server.exe"})
 """Programs that take a key from LLAMA_API_KEY."""
-
-
-_JOINT = re.compile(r"\\[ \t]*\n")
 
 
 class Command:
@@ -71,12 +67,9 @@ class Command:
 def words(cmd: str, values: Mapping[str, str], *, place: str) -> list[str]:
     """The words of a command, with `values` filled in: no value makes a new word.
 
-    Lines that start with `#` are dropped, a `\\` at a line's end joins it to the next, and there is
-    no shell. Raises ArgumentRefused when a quote is left open; `place` names the command then.
+    Raises ArgumentRefused when a quote is left open; `place` names the command then.
     """
-    lines = [line for line in cmd.splitlines() if not line.lstrip().startswith("#")]
-    joined = _JOINT.sub(" ", "\n".join(lines))
-    return [filled(word, values) for word in split(joined, place=place)]
+    return [filled(word, values) for word in split(cmd, place=place)]
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

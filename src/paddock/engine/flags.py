@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import difflib
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from paddock.config.words import words
 from paddock.errors import ArgumentRefused
 
 _NAMES = re.compile(
@@ -108,9 +108,9 @@ def normal(name: str) -> str:
 
 
 def split(text: str, *, place: str) -> list[str]:
-    """The words of a command line as a shell reads them. `place` names it in errors."""
+    """The words of a command line; `place` names it in errors. Raises ArgumentRefused."""
     try:
-        return shlex.split(text)
+        return words(text)
     except ValueError as error:
         raise ArgumentRefused(
             f"{place} cannot be read: {str(error).lower()}", hint="check its quotes"

@@ -79,7 +79,7 @@ class Listing:
         return {
             "model": view.model,
             "state": str(view.state),
-            "cmd": shlex.join(instance.argv) if instance else "",
+            "cmd": shlex.join(map(self._current.masking.text, instance.argv)) if instance else "",
             "proxy": instance.address if instance else "",
             "ttl": int(view.ttl),
             "name": settings.name,

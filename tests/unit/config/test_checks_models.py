@@ -57,7 +57,7 @@ def test_a_model_entry_that_cannot_work(faults, model, key):
         {"cmd": "s ${PORT}", "cmdStop": "docker stop m"},
         {"cmd": "s ${PORT}", "cmdStop": "kill -9 ${PID}"},
         {"cmd": "s ${PORT}", "cmdStop": "# by hand\nstop"},
-        {"args": "--flash-attn on # don't"},
+        {"args": "# don't\n--flash-attn on"},
         {"capabilities": {"in": ["text", "audio", "image"], "out": ["text"], "tools": True}},
     ],
 )
