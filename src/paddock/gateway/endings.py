@@ -17,16 +17,21 @@ Endings = tuple[bytes, ...]
 _ERRORS = (b'data: {"error"', b"event: error\n")
 _OPENAI = (b"data: [DONE]", *_ERRORS)
 _NATIVE = (b'"stop":true', *_ERRORS)
+_RESPONSES = (b"event: response.completed\n", *_ERRORS)
+_MESSAGES = (b"event: message_stop\n", *_ERRORS)
 
 ENDINGS: Final[Mapping[str, Endings]] = MappingProxyType(
     {
         "/v1/chat/completions": _OPENAI,
+        "/chat/completions": _OPENAI,
         "/v1/completions": _OPENAI,
         "/completions": _NATIVE,
         "/completion": _NATIVE,
         "/infill": _NATIVE,
-        "/v1/responses": (b"event: response.completed\n", *_ERRORS),
-        "/v1/messages": (b"event: message_stop\n", *_ERRORS),
+        "/v1/responses": _RESPONSES,
+        "/responses": _RESPONSES,
+        "/v1/messages": _MESSAGES,
+        "/messages": _MESSAGES,
     }
 )
 """By the child's route."""
