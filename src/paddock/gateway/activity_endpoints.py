@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import math
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from paddock.errors import UnknownId
-from paddock.gateway.activity_query import activity_query
 from paddock.gateway.inflight import Inflight, rfc3339
 from paddock.gateway.routes import Call, Route
 from paddock.observe.captures import shown
-from paddock.observe.histogram import Histogram
 from paddock.observe.journal import Journal
-from paddock.storage.activity import Row
+
+if TYPE_CHECKING:
+    from paddock.observe.histogram import Histogram
+    from paddock.storage.activity import Row
 
 
 class ActivityEndpoints:
@@ -39,6 +40,8 @@ class ActivityEndpoints:
 
     async def activity(self, call: Call) -> web.Response:
         """A page of past requests."""
+        from paddock.gateway.activity_query import activity_query  # noqa: PLC0415 - as it is rare
+
         query = activity_query(call.request.query)
         await self._journal.settle()
         page = await self._journal.activity.page(query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -12,7 +12,6 @@ from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus, InstanceState
 from paddock.gateway.event_stream import EVENTS, EventStreams
-from paddock.gateway.feed import Feed, Sources
 from paddock.gateway.inflight import Inflight
 from paddock.gateway.model_list import states
 from paddock.gateway.peers import Peers
@@ -22,6 +21,9 @@ from paddock.library.library import Library
 from paddock.observe.journal import Journal
 from paddock.observe.logs import LogRing
 from paddock.scheduler.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from paddock.gateway.feed import Sources
 
 STATES = {
     InstanceState.STARTING: "starting",
@@ -49,21 +51,16 @@ class EventEndpoints:
         streams: EventStreams,
     ) -> None:
         self._current = current
+        self._bus = bus
+        self._journal = journal
+        self._inflight = inflight
+        self._ring = ring
+        self._launcher = launcher
+        self._profiles = profiles
         self._library = library
         self._scheduler = scheduler
         self._peers = peers
         self._streams = streams
-        self._sources = Sources(
-            bus,
-            journal,
-            inflight,
-            ring,
-            launcher,
-            models=lambda newer: list(self._models(newer)),
-            running=lambda: list(states(scheduler.snapshot())),
-            ui=lambda: self._current.config.ui.model_dump(by_alias=True),
-            profile=lambda: profiles.active,
-        )
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
@@ -71,8 +68,25 @@ class EventEndpoints:
 
     async def events(self, call: Call) -> web.StreamResponse:
         """How everything is, and then what happens."""
-        async with Feed(self._sources) as feed:
+        from paddock.gateway.feed import Feed  # noqa: PLC0415 - not needed to start
+
+        async with Feed(self._sources()) as feed:
             return await self._streams.serve(call, feed.messages(), EVENTS, event=b"message")
+
+    def _sources(self) -> Sources:
+        from paddock.gateway.feed import Sources  # noqa: PLC0415 - not needed to start
+
+        return Sources(
+            self._bus,
+            self._journal,
+            self._inflight,
+            self._ring,
+            self._launcher,
+            models=lambda newer: list(self._models(newer)),
+            running=lambda: list(states(self._scheduler.snapshot())),
+            ui=lambda: self._current.config.ui.model_dump(by_alias=True),
+            profile=lambda: self._profiles.active,
+        )
 
     def _models(self, newer: Mapping[str, InstanceState]) -> Iterator[dict[str, Any]]:
         """Every model with its state, in llama-swap's shape."""

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from paddock import __version__
 from paddock.errors import NotObserved
-from paddock.gateway.activity_query import moment
 from paddock.gateway.inflight import rfc3339
 from paddock.gateway.routes import Call, Route
 from paddock.observe.journal import Journal
@@ -41,6 +40,8 @@ class MachineEndpoints:
         """The looks of the last hour, or those after a time."""
         if not self._performance.enabled:
             return web.json_response({"enabled": False}, status=503)
+        from paddock.gateway.activity_query import moment  # noqa: PLC0415 - as it is rare
+
         samples = self._performance.since(moment(dict(call.request.query), "after"))
         return web.json_response(
             {

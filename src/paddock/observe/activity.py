@@ -1,22 +1,24 @@
-"""The list of past requests: in memory, or in the owner's file."""
+"""The list of past requests: in memory, or in the owner's file.
+
+The table is imported when it is first written or asked: a daemon that starts does not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from paddock.observe.histogram import Histogram, histogram
-from paddock.storage import activity as table
-from paddock.storage.activity import Page, Query, Row, Totals
 from paddock.storage.database import Database
+
+if TYPE_CHECKING:
+    from paddock.observe.histogram import Histogram
+    from paddock.storage.activity import Page, Query, Row, Totals
 
 DISTRIBUTIONS: Final = ("prompt_speed", "generation_speed", "first_token", "queued", "loading")
 """Columns whose values are summed up as histograms."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """Sums over all rows, and distributions over the newest ones, by column."""
 
     totals: Totals
@@ -33,6 +35,8 @@ class Activity:
 
     async def add(self, rows: list[Row]) -> None:
         """Write rows, and give them their ids."""
+        from paddock.storage import activity as table  # noqa: PLC0415 - see above
+
         await self._database.run(lambda db: table.add(db, rows, self._most))
 
     async def open(self) -> None:
@@ -45,9 +49,14 @@ class Activity:
 
     async def page(self, query: Query) -> Page:
         """The rows that a question asks for."""
+        from paddock.storage import activity as table  # noqa: PLC0415 - see above
+
         return await self._database.run(lambda db: table.page(db, query))
 
     async def stats(self, model: str = "") -> Stats:
         """Sums and distributions of one model, or of all."""
+        from paddock.observe.histogram import histogram  # noqa: PLC0415 - see above
+        from paddock.storage import activity as table  # noqa: PLC0415
+
         totals = await self._database.run(lambda db: table.totals(db, model, DISTRIBUTIONS))
         return Stats(totals, {name: histogram(values) for name, values in totals.values.items()})

@@ -5,10 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paddock.events import Event, InstanceChanged, InstanceState
-from paddock.storage.activity import Row
+
+if TYPE_CHECKING:
+    from paddock.storage.activity import Row
 
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Upper bounds of the bars of a distribution of waits."""

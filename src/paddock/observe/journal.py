@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from paddock.errors import PaddockError, StorageError
 from paddock.observe.activity import Activity
@@ -17,9 +17,10 @@ from paddock.observe.answer import Answer
 from paddock.observe.captures import Captures, Packed, packed
 from paddock.observe.counters import Counters
 from paddock.observe.record import Asked, Ended, Record
-from paddock.observe.rows import row_of
-from paddock.storage.activity import Row
 from paddock.tasks import spawn
+
+if TYPE_CHECKING:
+    from paddock.storage.activity import Row
 
 log = logging.getLogger(__name__)
 
@@ -27,29 +28,25 @@ WRITE_SECONDS = 0.1
 """How long a row may wait for others that are written with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+class Began(NamedTuple):
     """A request has come."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """A request has got its model."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(NamedTuple):
     """A request runs no more."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A request's row is in the list."""
 
     row: Row
@@ -174,4 +171,6 @@ class Journal:
 
 
 def _finished(ended: list[Ended]) -> list[tuple[Row, Packed | None]]:
+    from paddock.observe.rows import row_of  # noqa: PLC0415 - not needed to start
+
     return [(row_of(one), packed(one)) for one in ended]

@@ -6,9 +6,8 @@ import asyncio
 import logging
 from asyncio import Task
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from paddock.config.current import Current
 from paddock.tasks import cancel_and_wait, spawn
@@ -23,8 +22,7 @@ log = logging.getLogger(__name__)
 KEPT = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """The machine at one moment."""
 
     at: datetime
