@@ -8,7 +8,8 @@ listed: of each expression only what it can keep of the models in memory matters
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 
 from paddock.config import routing
@@ -16,17 +17,35 @@ from paddock.config.matrix_expression import All, Any_, Expression, Name, Ref, i
 from paddock.library.naming import lookup_key
 
 NOBODY: frozenset[str] = frozenset()
+REMEMBERED = 1024
+"""Answers: while requests come and go, the same lines ask the same question again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
     """An expression whose names are models' keys and whose references are resolved."""
 
-    names: frozenset[str]
-    """All models that occur in it."""
+    name: str = ""
+    """The model, where it is only one."""
     parts: tuple[_Node, ...] = ()
     one_of: bool = False
     """Its parts are alternatives; else all of them hold."""
+    where: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """In which of the parts a model occurs: what is not in memory costs no look."""
+
+    @property
+    def names(self) -> Iterable[str]:
+        """All models that occur in it."""
+        return self.where or (self.name,)
+
+    def among(self, weights: Mapping[str, int]) -> set[str]:
+        """The weighted models that occur in it."""
+        return {name for name in weights if name in self.where or name == self.name}
+
+    def touching(self, weights: Mapping[str, int]) -> list[_Node]:
+        """The parts in which weighted models occur, in order."""
+        found = {number for name in weights for number in self.where.get(name, ())}
+        return [self.parts[number] for number in sorted(found)]
 
 
 class Matrix:
@@ -47,24 +66,15 @@ class Matrix:
         nodes: dict[str, _Node] = {}
         for name in in_order(sets):
             nodes[name] = _node(sets[name], nodes, model)
-        self._sets = tuple(nodes.values())
+        self._sets = _joined(tuple(nodes.values()), one_of=True)
         self._costs = {model(name): cost for name, cost in matrix.evict_costs.items()}
+        self._answer = lru_cache(REMEMBERED)(self._choose)
 
     def must_leave(
         self, target: str, running: frozenset[str], going: frozenset[str] = NOBODY
     ) -> frozenset[str]:
         """See `Rules.must_leave`."""
-        there = running | going
-        if not there:
-            return NOBODY
-        weights = dict.fromkeys(map(lookup_key, going), 0)
-        weights |= {k: self._costs.get(k, 1) for k in map(lookup_key, running)}
-        own = lookup_key(target)
-        weights[own] = sum(weights.values()) + 1  # so that no set without it is ever the best
-        kept = _heaviest((_best(node, weights) for node in self._sets), weights)
-        if own not in kept:
-            return there
-        return frozenset(i for i in there if i == target or lookup_key(i) not in kept)
+        return self._answer(target, running, going)
 
     def why(self, target: str, other: str) -> str:  # noqa: ARG002
         """See `Rules.why`."""
@@ -74,32 +84,53 @@ class Matrix:
         """See `Rules.group`."""
         return ""
 
+    def _choose(
+        self, target: str, running: frozenset[str], going: frozenset[str]
+    ) -> frozenset[str]:
+        there = running | going
+        if not there:
+            return NOBODY
+        weights = dict.fromkeys(map(lookup_key, going), 0)
+        weights |= {k: self._costs.get(k, 1) for k in map(lookup_key, running)}
+        own = lookup_key(target)
+        weights[own] = sum(weights.values()) + 1  # so that no set without it is ever the best
+        kept = _best(self._sets, weights)
+        if own not in kept:
+            return there
+        return frozenset(i for i in there if i == target or lookup_key(i) not in kept)
+
 
 def _node(expression: Expression, sets: Mapping[str, _Node], model: Callable[[str], str]) -> _Node:
     match expression:
         case Name(text):
-            return _Node(frozenset({model(text)}))
+            return _Node(model(text))
         case Ref(name):
-            return sets.get(name, _Node(NOBODY))
+            return sets.get(name, _joined(()))
         case All(inner) | Any_(inner):
             parts = tuple(_node(part, sets, model) for part in inner)
-            names = frozenset(chain.from_iterable(part.names for part in parts))
-            return _Node(names, parts, one_of=isinstance(expression, Any_))
+            return _joined(parts, one_of=isinstance(expression, Any_))
+
+
+def _joined(parts: tuple[_Node, ...], *, one_of: bool = False) -> _Node:
+    where: dict[str, tuple[int, ...]] = {}
+    for number, part in enumerate(parts):
+        for name in part.names:
+            where[name] = (*where.get(name, ()), number)
+    return _Node("", parts, one_of, where)
 
 
 def _best(node: _Node, weights: Mapping[str, int]) -> frozenset[str]:
     """The heaviest of all that `node` can keep of the weighted models; the first of equal ones."""
-    if node.names.isdisjoint(weights):
-        return NOBODY
-    if not node.parts:
-        return node.names
+    if node.name:
+        return frozenset({node.name} & weights.keys())
+    parts = node.touching(weights)
     if node.one_of:
-        return _heaviest((_best(part, weights) for part in node.parts), weights)
-    chosen = (_best_together(parts, weights) for parts in _entangled(node.parts, weights))
+        return _heaviest((_best(part, weights) for part in parts), weights)
+    chosen = (_best_together(bundle, weights) for bundle in _entangled(parts, weights))
     return frozenset(chain.from_iterable(chosen))
 
 
-def _best_together(parts: tuple[_Node, ...], weights: Mapping[str, int]) -> frozenset[str]:
+def _best_together(parts: list[_Node], weights: Mapping[str, int]) -> frozenset[str]:
     """As `_best`, for parts that all hold."""
     if len(parts) == 1:
         return _best(parts[0], weights)
@@ -110,35 +141,33 @@ def _heaviest(choices: Iterable[frozenset[str]], weights: Mapping[str, int]) -> 
     return max(choices, key=lambda kept: sum(weights[name] for name in kept), default=NOBODY)
 
 
-def _entangled(parts: Iterable[_Node], weights: Mapping[str, int]) -> Iterable[tuple[_Node, ...]]:
+def _entangled(parts: list[_Node], weights: Mapping[str, int]) -> list[list[_Node]]:
     """The parts in bundles: those in one bundle share weighted models, if only by way of others."""
-    bundles: list[tuple[tuple[_Node, ...], frozenset[str]]] = []
+    bundles: list[tuple[list[_Node], set[str]]] = []
     for part in parts:
-        names = part.names.intersection(weights)
-        if not names:
-            continue
-        touching = [bundle for bundle in bundles if bundle[1] & names]
-        bundles = [bundle for bundle in bundles if not bundle[1] & names]
-        joined = tuple(chain(*(bundle for bundle, _ in touching), (part,)))
-        bundles.append((joined, names.union(*(shared for _, shared in touching))))
+        joined, names = [part], part.among(weights)
+        for bundle in [bundle for bundle in bundles if bundle[1] & names]:
+            bundles.remove(bundle)
+            joined, names = bundle[0] + joined, bundle[1] | names
+        bundles.append((joined, names))
     return [bundle for bundle, _ in bundles]
 
 
 def _choices(node: _Node, weights: Mapping[str, int]) -> list[frozenset[str]]:
     """All that `node` can keep of the weighted models, in order, without parts of other choices."""
-    if not node.parts:
-        return [node.names.intersection(weights)]
+    if node.name:
+        return [_best(node, weights)]
+    parts = node.touching(weights)
     if not node.one_of:
-        return _product(node.parts, weights)
-    return _largest(chain.from_iterable(_choices(part, weights) for part in node.parts))
+        return _product(parts, weights)
+    return _largest(chain.from_iterable(_choices(part, weights) for part in parts))
 
 
-def _product(parts: Iterable[_Node], weights: Mapping[str, int]) -> list[frozenset[str]]:
+def _product(parts: list[_Node], weights: Mapping[str, int]) -> list[frozenset[str]]:
     found = [NOBODY]
     for part in parts:
-        if not part.names.isdisjoint(weights):
-            choices = _choices(part, weights)
-            found = _largest(one | other for one in found for other in choices)
+        choices = _choices(part, weights)
+        found = _largest(one | other for one in found for other in choices)
     return found
 
 

@@ -26,7 +26,9 @@ def startable(state: State, now: float) -> list[Line]:
         for line in state.queue.lines.values()
         if line.model.id not in housed and not state.failures.blocking(line.model, now)
     ]
-    lines.sort(key=lambda line: (-_standing(line, state.limits, now), line.rank))
+    lines.sort(key=lambda line: line.rank)
+    if state.limits.priorities:
+        lines.sort(key=lambda line: _standing(line, state.limits, now), reverse=True)
     return lines
 
 
