@@ -7,8 +7,9 @@ from paddock.gateway.forward import Ask
 from paddock.gateway.naming import Target
 from paddock.gateway.openai import EITHER_PATHS, FORM_PATHS, JSON_TARGETS
 from paddock.gateway.peer import PeerModel
-from paddock.gateway.relay import Relay
+from paddock.gateway.relay import COPY_BYTES, Relay
 from paddock.gateway.routes import Call
+from paddock.observe.captures import WITHOUT_REQUEST
 from paddock.observe.journal import Journal
 from paddock.observe.record import Asked, Record
 
@@ -31,7 +32,8 @@ class Recorder:
     def begin(self, call: Call, target: Target, ask: Ask, relay: Relay) -> Record:
         """The record of a request that begins now; `relay` will answer it."""
         asked = self._asked(call, target, ask)
-        if asked.is_kept and self._journal.captures.wanted:
+        if asked.is_kept and self._journal.captures.wanted and _is_captured(asked.path, ask.body):
+            asked.body = ask.body
             relay.copy = []
         return self._journal.record(asked, relay.report)
 
@@ -49,7 +51,6 @@ class Recorder:
             session=self._session(call),
             remote=request.remote or "",
             headers=request.headers,
-            body=ask.body,
             metadata=self._metadata(target),
             is_kept=request.method == "POST" and path in KEPT,
         )
@@ -65,3 +66,8 @@ class Recorder:
         found = {"selector": target.selector} if target.selector else {}
         priority = self._current.config.priorities.get(target.model.id)
         return found | {"fifo_priority": str(priority)} if priority is not None else found
+
+
+def _is_captured(path: str, body: bytes) -> bool:
+    """Large bodies are not: packing them would take long."""
+    return len(body) <= COPY_BYTES or path in WITHOUT_REQUEST

@@ -41,7 +41,7 @@ LEFT_STATUS = 499
 
 @dataclass(slots=True)  # made for every request: frozen costs more than the rest of it
 class Asked:
-    """Who asks for what. Not to be changed."""
+    """Who asks for what. Not to be changed once its record has begun."""
 
     model: str
     path: str
@@ -54,6 +54,7 @@ class Asked:
     remote: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    """What was sent to the model, where that is captured."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     is_kept: bool = True
     """It gets a row when it has ended; otherwise it is only seen while it runs."""
