@@ -103,6 +103,8 @@ class Listing:
             "load_seconds": view.load_time,
             "size": instance.model.size if instance else 0,
             "leaving": view.leaving,
+            "group": view.group,
+            "stays_for": view.stays_for,
         }
 
 

@@ -46,6 +46,8 @@ class QueueEndpoint:
             "slots": view.slots,
             "active": view.active,
             "leaving": view.leaving,
+            "group": view.group,
+            "stays_for": view.stays_for,
         }
 
 
