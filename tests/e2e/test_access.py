@@ -18,7 +18,7 @@ from tests.fakes.house import House
 from paddock.config.source import Source
 from paddock.daemon.compose import composed
 from paddock.gateway.routes import Route
-from paddock.observe.logs import LogRing
+from paddock.observe.logs import Logs
 
 KEY = "key-canary-4711-of-the-first-user"
 OTHER_KEY = "key-canary-0815-of-the-second-user"
@@ -171,7 +171,7 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Route, ...]:
 
     async def table() -> tuple[Route, ...]:
         source = Source(config, {})
-        async with composed(source.load(), source, LogRing()) as daemon:
+        async with composed(source.load(), source, Logs()) as daemon:
             return daemon.routes.routes
 
     return asyncio.run(table())
@@ -464,7 +464,8 @@ def ask_everything(locked: House, routes: tuple[Route, ...]) -> None:
         f'{{"broken": "{PROMPT}"'.encode(),
         {**spoken, "grammar": PROMPT + "(" * 1000},
     ]
-    endless = {"/models/sse", "/logs/stream", "/logs/stream/*", "/unload", "/api/models/unload"}
+    streams = {"/models/sse", "/api/events", "/logs/stream", "/logs/stream/*"}
+    endless = {*streams, "/unload", "/api/models/unload"}
     for route in routes:
         path = route.path.replace("*", "llama-a")
         if route.method == "GET" and route.path not in endless:

@@ -119,7 +119,7 @@ def test_an_unknown_model_is_answered_with_the_nearest_names(
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/models/lama-a", "/upstream/lama-a/props", "/logs/lama-a", "/logs/stream/lama-a"],
+    ["/v1/models/lama-a", "/upstream/lama-a/props", "/logs/lama-a"],
 )
 def test_an_unknown_model_in_a_path_is_answered_with_the_nearest_names(
     home: House, path: str

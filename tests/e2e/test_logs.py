@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 from collections.abc import Iterator
 
@@ -124,6 +125,44 @@ def test_output_may_be_followed_before_the_first_start(talking: House) -> None:
         load(talking, "fresh")
 
         assert wait_for(wire.lines(), "model loaded")
+
+
+def test_the_lines_of_all_models_are_one_log(talking: House) -> None:
+    with talking.wire() as wire:
+        lines = wire.ask("GET", "/logs/stream/upstream").lines()
+        load(talking, "chatty")
+
+        assert wait_for(lines, "chatter 29").startswith("chatty| ")
+    assert "chatty| " not in talking.ask("GET", "/logs").text
+    assert "chatty| " in talking.ask("GET", "/logs/upstream").text
+
+
+def test_a_stream_of_no_log_is_a_bad_request(talking: House) -> None:
+    answer = talking.ask("GET", "/logs/stream/chaty")
+
+    assert answer.status == 400
+    assert "chatty" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("shown", "daemon", "model"),
+    [("upstream", False, True), ("both", True, True), ("none", False, False)],
+)
+def test_the_owner_chooses_whose_lines_are_shown(
+    house: House, shown: str, daemon: bool, model: bool
+) -> None:
+    house.add("llama-a")
+    house.start(house.config(logToStdout=shown, logTimeFormat="kitchen"))
+    load(house, "llama-a")
+    own, other = "starting llama-a", "llama-a| "
+    with house.wire() as wire:
+        wait_for(wire.ask("GET", "/logs/stream/upstream").lines(), other)
+
+    shown_text = house.ask("GET", "/logs").text
+    assert ((own in shown_text), (other in shown_text)) == (daemon, model)
+    assert re.search(rf"^\d+:\d\d[AP]M .*{own}", house.ask("GET", "/logs/proxy").text, re.MULTILINE)
+    house.stop()
+    assert ((own in house.said), (other in house.said)) == (daemon, model)
 
 
 def test_a_stop_ends_those_who_follow(house: House) -> None:

@@ -134,7 +134,6 @@ def test_an_unknown_model_in_the_query_is_404(home: House, path: str) -> None:
         ("POST", "/upstream/nobody/v1/chat/completions"),
         ("POST", "/api/models/unload/nobody"),
         ("GET", "/v1/models/nobody"),
-        ("GET", "/logs/stream/nobody"),
         ("GET", "/comfyui/"),
     ],
 )

@@ -313,7 +313,7 @@ def test_what_does_not_stream_is_one_object(home: House, path: str, stream: bool
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [("/wol-health", "OK"), ("/favicon.ico", ""), ("/logs/stream/nobody", None)]
+    ("path", "text"), [("/wol-health", "OK"), ("/favicon.ico", ""), ("/logs/nobody", None)]
 )
 def test_small_answers(home: House, path: str, text: str | None) -> None:
     answer = home.ask("GET", path)

@@ -49,7 +49,7 @@ from paddock.gateway.routes import RouteTable
 from paddock.gateway.status_endpoints import StatusEndpoints
 from paddock.gateway.upstream import UpstreamEndpoint
 from paddock.library.library import Library
-from paddock.observe.logs import LogRing
+from paddock.observe.logs import Logs
 from paddock.observe.narrator import narrate
 from paddock.observe.performance import Performance
 from paddock.scheduler.coexist import rules_of
@@ -71,7 +71,7 @@ class Daemon:
 
 
 @asynccontextmanager
-async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterator[Daemon]:
+async def composed(config: Config, source: Source, logs: Logs) -> AsyncIterator[Daemon]:
     """A daemon with its doors open; all of it has ended when the block is left.
 
     `config` is what `source` gave, and a reload loads it again. Raises PaddockError when a part
@@ -86,7 +86,7 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
         await library.start()
         bus.listen(narrate)
         stack.push_async_callback(library.aclose)
-        launcher = Launcher(current, bus, config.state_dir)
+        launcher = Launcher(current, bus, config.state_dir, logs.upstream.hear)
         try:
             await launcher.start()
         except OSError as error:
@@ -119,11 +119,11 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
                 *profiles.routes(),
                 *Listing(current, library, scheduler, launcher).routes(),
                 *QueueEndpoint(scheduler, launcher).routes(),
-                *StatusEndpoints(front, ring, library, scheduler, launcher, health).routes(),
+                *StatusEndpoints(front, logs.daemon, library, scheduler, launcher, health).routes(),
                 *lifecycle.routes(),
                 *health.routes(),
                 *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
-                *LogEndpoints(ring, launcher, library, streams).routes(),
+                *LogEndpoints(logs, launcher, library, streams).routes(),
                 *ActivityEndpoints(journal, inflight).routes(),
                 *MachineEndpoints(performance, journal).routes(),
                 *EventEndpoints(
@@ -131,7 +131,7 @@ async def composed(config: Config, source: Source, ring: LogRing) -> AsyncIterat
                     bus,
                     journal,
                     inflight,
-                    ring,
+                    logs.daemon,
                     launcher,
                     library,
                     scheduler,

@@ -16,7 +16,7 @@ from paddock.config.source import Source
 from paddock.daemon.compose import composed
 from paddock.daemon.greeting import greeting
 from paddock.errors import PaddockError
-from paddock.observe.logs import LogRing, configure
+from paddock.observe.logs import Logs, configure
 from paddock.tasks import cancel_and_wait, spawn
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ def serve(config: Config, source: Source) -> int:
     `config` is what `source` gave; SIGHUP loads it again. A second signal to stop cuts what still
     runs. Prints one line with its hint when it cannot start.
     """
-    ring = configure(config.log_level)
+    logs = configure(config)
     _raise_file_limit()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(config, source, ring))
+            runner.run(_run(config, source, logs))
     except PaddockError as error:
         hint = f"\n  {error.hint}" if error.hint else ""
         print(f"paddock: {error.message}{hint}", file=sys.stderr)  # noqa: T201
@@ -45,9 +45,9 @@ def serve(config: Config, source: Source) -> int:
     return 0
 
 
-async def _run(config: Config, source: Source, ring: LogRing) -> None:
+async def _run(config: Config, source: Source, logs: Logs) -> None:
     signals = _Signals()
-    async with composed(config, source, ring) as daemon:
+    async with composed(config, source, logs) as daemon:
         signals.reload = daemon.reloader.request
         print(greeting(daemon), file=sys.stderr, flush=True)  # noqa: T201
         await signals.first.wait()

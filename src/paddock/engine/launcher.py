@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +22,21 @@ from paddock.library.model import Model
 class Launcher:
     """The one maker of instances. Loop thread only."""
 
-    def __init__(self, current: Current, bus: EventBus, state_dir: Path) -> None:
-        """Uses `run/`, `logs/`, `cache/` and `child-config/` in `state_dir`."""
+    def __init__(
+        self,
+        current: Current,
+        bus: EventBus,
+        state_dir: Path,
+        hear: Callable[[str, str], None] = lambda *_: None,
+    ) -> None:
+        """Uses `run/`, `logs/`, `cache/` and `child-config/` in `state_dir`.
+
+        `hear` is told what is printed, whole lines with the id of their model; it must not block.
+        """
         children = Children(state_dir / "run")
         self._site = Site(current, bus, Engines(current, state_dir), children, Ports())
         self._logs = LogFiles(state_dir / "logs")
+        self._hear = hear
         self._outputs: dict[str, Output] = {}
         self._instances: set[Instance] = set()
         self._closed = False
@@ -68,9 +78,13 @@ class Launcher:
         """What the model's instances printed and will print, the last of them last."""
         output = self._outputs.get(model_id)
         if output is None:
-            output = Output(partial(self._logs.write, file_name(model_id)))
+            output = Output(partial(self._write, model_id, file_name(model_id)))
             self._outputs[model_id] = output
         return output
+
+    def _write(self, model_id: str, file: str, text: str) -> None:
+        self._logs.write(file, text)
+        self._hear(model_id, text)
 
     async def aclose(self) -> None:
         """Stop every instance, all at once, and end the guard. Idempotent."""

@@ -9,22 +9,26 @@ from aiohttp import web
 
 from paddock.engine.launcher import Launcher
 from paddock.engine.output import RING_LINES, Output
+from paddock.errors import InvalidRequest, UnknownModel
 from paddock.gateway.event_stream import TEXT, EventStreams
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
-from paddock.observe.logs import LogRing
-
-DAEMON_NAMES = frozenset({"", "proxy", "paddock"})
-"""What the daemon's own log is called in `/logs/stream/{id}`; `proxy` is llama-swap's word."""
+from paddock.observe.lines import LineRing
+from paddock.observe.logs import Logs
 
 
 class LogEndpoints:
     """Shows logs."""
 
     def __init__(
-        self, ring: LogRing, launcher: Launcher, library: Library, streams: EventStreams
+        self, logs: Logs, launcher: Launcher, library: Library, streams: EventStreams
     ) -> None:
-        self._ring = ring
+        self._rings: dict[str, LineRing] = {
+            "": logs.shown,
+            "proxy": logs.daemon.lines,  # llama-swap's word for it
+            "paddock": logs.daemon.lines,
+            "upstream": logs.upstream.lines,
+        }
         self._launcher = launcher
         self._library = library
         self._streams = streams
@@ -41,20 +45,24 @@ class LogEndpoints:
     async def history(self, call: Call) -> web.Response:
         """What is kept of a log."""
         name = unquote(call.rest)
-        if name in DAEMON_NAMES:
-            return web.Response(text=self._ring.history())
+        if (ring := self._rings.get(name)) is not None:
+            return web.Response(text=ring.history())
         lines = self._output(name).tail()
         return web.Response(text="".join(f"{line}\n" for line in lines))
 
     async def stream(self, call: Call) -> web.StreamResponse:
         """A log from its kept part on; `?no-history` leaves that out."""
-        name = unquote(call.rest)
         history = "no-history" not in call.request.query
-        if name in DAEMON_NAMES:
-            source: AsyncIterator[bytes] = self._ring.follow(history=history)
-        else:
-            source = _lines(self._output(name), history=history)
+        source = self._followed(unquote(call.rest), history=history)
         return await self._streams.serve(call, source, TEXT)
+
+    def _followed(self, name: str, *, history: bool) -> AsyncIterator[bytes]:
+        if (ring := self._rings.get(name)) is not None:
+            return ring.follow(history=history)
+        try:
+            return _lines(self._output(name), history=history)
+        except UnknownModel as error:  # a log that is not there is no resource: as llama-swap says
+            raise InvalidRequest(error.message, hint=error.hint) from error
 
     def _output(self, name: str) -> Output:
         """The output of a model's instances, empty before the first one starts."""
