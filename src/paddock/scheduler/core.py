@@ -197,11 +197,11 @@ class Core(Generic[InstanceT]):
             raise refusals.shutting_down()
         if not state.current(model) and (history := state.failures.blocking(model, now)):
             raise history.answer(now)
+        limit, ahead = state.limits.waiting(model), self._ahead(model)
+        slots = state.limits.slots(model)
         if len(state.queue) >= state.limits.max_queue:
-            raise refusals.queue_full(state.limits)
-        limit = state.limits.waiting(model)
-        if limit is not None and (ahead := self._ahead(model)) >= limit:
-            slots = state.limits.slots(model)
+            raise refusals.queue_full(state.limits, state.pace.wait(model.id, ahead, slots))
+        if limit is not None and ahead >= limit:
             raise refusals.line_full(model.id, limit, state.pace.wait(model.id, ahead, slots))
 
     def _ahead(self, model: Model) -> int:

@@ -19,11 +19,11 @@ RETRY_AFTER = 5.0
 """Seconds after which a client may try again when nothing better is known."""
 
 
-def queue_full(limits: Limits) -> QueueFull:
+def queue_full(limits: Limits, retry_after: float | None) -> QueueFull:
     return QueueFull(
         f"{limits.max_queue} requests wait already",
         hint="try again later; `maxQueue` sets how many may wait",
-        retry_after=RETRY_AFTER,
+        retry_after=RETRY_AFTER if retry_after is None else retry_after,
     )
 
 
