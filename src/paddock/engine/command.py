@@ -57,7 +57,7 @@ class Command:
             address=address,
             key=key if takes_ours else own_key,
             check_path="" if check == "none" else f"/{check.lstrip('/')}",
-            slots=slots(model),
+            slots=command_slots(model),
             proves_key=False,
             owns_port=PORT in settings.proxy and address.is_local and not address.tls,
             timeouts=settings.timeouts,
@@ -93,7 +93,7 @@ def wants_port(settings: ModelEntry) -> bool:
     return PORT in settings.cmd or PORT in settings.proxy
 
 
-def slots(model: Model) -> int:
+def command_slots(model: Model) -> int:
     """Requests that a command's model works on at once."""
     limit = model.settings.concurrency_limit or SLOTS
     return max(limit, COMFYUI_SLOTS) if model.id == COMFYUI else limit

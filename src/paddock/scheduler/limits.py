@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from paddock.config.schema import Config
-from paddock.engine.command import SLOTS as COMMAND_SLOTS
+from paddock.engine.command import command_slots
 from paddock.library.model import Model
 from paddock.library.naming import lookup_key
 from paddock.scheduler.names import keys_of
@@ -77,9 +77,9 @@ class Limits:
 
     def slots(self, model: Model, engine_slots: int | None = None) -> int:
         """Requests that `model` serves at once, when its engine has told its slots or before."""
-        own = model.settings.concurrency_limit
         if model.settings.cmd:
-            return own or COMMAND_SLOTS
+            return command_slots(model)
+        own = model.settings.concurrency_limit
         slots = engine_slots or model.settings.parallel or self.parallel
         return min(slots, own or slots)
 
