@@ -16,38 +16,19 @@ from paddock.config.schema import Door as DoorConfig
 from paddock.config.source import Source
 from paddock.daemon.config_watch import ConfigWatcher
 from paddock.daemon.doors import OpenDoor, open_door
+from paddock.daemon.endpoints import endpoints
 from paddock.daemon.listeners import gate, tell_doors, tell_limits, tell_log, tell_scheduler
 from paddock.daemon.lock import state_lock, unusable
 from paddock.daemon.observing import open_journal
+from paddock.daemon.parts import Parts
 from paddock.daemon.preload import Preload
 from paddock.daemon.reload import Reloader
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus
-from paddock.gateway.activity_endpoints import ActivityEndpoints
-from paddock.gateway.config_endpoints import ConfigEndpoints
 from paddock.gateway.door import Door
-from paddock.gateway.event_endpoints import EventEndpoints
 from paddock.gateway.event_stream import EventStreams
-from paddock.gateway.forward import Forwarder
-from paddock.gateway.front import Front
-from paddock.gateway.inflight import Inflight
-from paddock.gateway.leasing import Leasing
-from paddock.gateway.lifecycle import Lifecycle
-from paddock.gateway.listing import Listing
-from paddock.gateway.log_endpoints import LogEndpoints
-from paddock.gateway.machine_endpoints import MachineEndpoints
-from paddock.gateway.model_list import ModelList
-from paddock.gateway.naming import Names
-from paddock.gateway.openai import ModelEndpoints
-from paddock.gateway.peer_endpoint import PeerEndpoint
-from paddock.gateway.peers import Peers
-from paddock.gateway.profiles import Profiles
-from paddock.gateway.queue_endpoint import QueueEndpoint
-from paddock.gateway.recording import Recorder
 from paddock.gateway.routes import RouteTable
-from paddock.gateway.status_endpoints import StatusEndpoints
-from paddock.gateway.upstream import UpstreamEndpoint
 from paddock.library.library import Library
 from paddock.observe.logs import Logs
 from paddock.observe.narrator import narrate
@@ -61,11 +42,7 @@ from paddock.scheduler.scheduler import Scheduler
 class Daemon:
     """The running parts that the outside needs: to greet, and to stop in order."""
 
-    current: Current
-    reloader: Reloader
-    library: Library
-    scheduler: Scheduler[Instance]
-    streams: EventStreams
+    parts: Parts
     routes: RouteTable
     doors: tuple[OpenDoor, ...]
 
@@ -79,93 +56,80 @@ async def composed(config: Config, source: Source, logs: Logs) -> AsyncIterator[
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(state_lock(config.state_dir))
-        bus, current = EventBus(), Current(config, source.files())
-        journal, performance = await open_journal(stack, current, bus), Performance(current)
-        stack.push_async_callback(performance.aclose)
-        library = Library(current, bus, config.state_dir / "cache")
-        await library.start()
-        bus.listen(narrate)
-        stack.push_async_callback(library.aclose)
-        launcher = Launcher(current, bus, config.state_dir, logs.upstream.hear)
-        try:
-            await launcher.start()
-        except OSError as error:
-            raise unusable(config.state_dir, error) from error
-        stack.push_async_callback(launcher.aclose)
-        scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config), rules_of(config))
-        stack.push_async_callback(scheduler.aclose, 0.0)
-        bus.listen(tell_scheduler(library, scheduler, launcher))
-        bus.listen(tell_limits(current, scheduler))
-        bus.listen(tell_log(current))
-        reloader = Reloader(source, current, library, bus)
-        stack.push_async_callback(reloader.aclose)
-        streams = EventStreams()
-        stack.callback(streams.close)
-        front = Front(library, [])
-        health = ConfigEndpoints(current, reloader.reload)
-        lifecycle = Lifecycle(library, scheduler, bus, streams)
-        stack.push_async_callback(lifecycle.aclose)
-        profiles, peers = Profiles(current, bus), Peers(current, bus)
-        stack.push_async_callback(peers.aclose)
-        names = Names(current, bus, library, scheduler, profiles, peers)
-        recorder, inflight = Recorder(journal, current), Inflight(journal, scheduler)
-        forwarder = Forwarder(Leasing(scheduler, bus, current), peers, current, recorder)
-        routes = RouteTable(
-            (
-                *front.routes(),
-                *ModelEndpoints(names, forwarder).routes(),
-                *ModelList(current, library, scheduler, names, profiles, peers).routes(),
-                *PeerEndpoint(peers).routes(),
-                *profiles.routes(),
-                *Listing(current, library, scheduler, launcher).routes(),
-                *QueueEndpoint(scheduler, launcher).routes(),
-                *StatusEndpoints(front, logs.daemon, library, scheduler, launcher, health).routes(),
-                *lifecycle.routes(),
-                *health.routes(),
-                *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
-                *LogEndpoints(logs, launcher, library, streams).routes(),
-                *ActivityEndpoints(journal, inflight).routes(),
-                *MachineEndpoints(performance, journal).routes(),
-                *EventEndpoints(
-                    current,
-                    bus,
-                    journal,
-                    inflight,
-                    logs.daemon,
-                    launcher,
-                    library,
-                    scheduler,
-                    profiles,
-                    peers,
-                    streams,
-                ).routes(),
-            )
-        )
-        doors = await _opened(stack, current, routes, bus)
+        parts = await _started(stack, config, source, logs)
+        _listen(parts)
+        front, routes = await endpoints(stack, parts)
+        doors = await _opened(stack, parts, routes)
         front.doors = [(door.name, door.url) for door in doors]
-        front.endpoints = routes.routes
-        peers.start()
-        performance.start()
-        preload = Preload(current, library, scheduler)
-        stack.push_async_callback(preload.aclose)
-        bus.listen(preload.heard)
-        preload.begin()
-        watcher = ConfigWatcher(source, current, reloader.reload)
-        stack.push_async_callback(watcher.aclose)
-        watcher.start()
-        yield Daemon(current, reloader, library, scheduler, streams, routes, doors)
+        await _begin(stack, parts, source)
+        yield Daemon(parts, routes, doors)
 
 
-async def _opened(
-    stack: AsyncExitStack, current: Current, routes: RouteTable, bus: EventBus
-) -> tuple[OpenDoor, ...]:
+async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: Logs) -> Parts:
+    """All that works below the doors, started from the bottom up. `stack` ends it."""
+    bus, current = EventBus(), Current(config, source.files())
+    journal = await open_journal(stack, current, bus)
+    performance = Performance(current)
+    stack.push_async_callback(performance.aclose)
+    library = Library(current, bus, config.state_dir / "cache")
+    await library.start()
+    stack.push_async_callback(library.aclose)
+    launcher = Launcher(current, bus, config.state_dir, logs.upstream.hear)
+    try:
+        await launcher.start()
+    except OSError as error:
+        raise unusable(config.state_dir, error) from error
+    stack.push_async_callback(launcher.aclose)
+    scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config), rules_of(config))
+    stack.push_async_callback(scheduler.aclose, 0.0)
+    reloader = Reloader(source, current, library, bus)
+    stack.push_async_callback(reloader.aclose)
+    streams = EventStreams()
+    stack.callback(streams.close)
+    return Parts(
+        current=current,
+        bus=bus,
+        logs=logs,
+        journal=journal,
+        performance=performance,
+        library=library,
+        launcher=launcher,
+        scheduler=scheduler,
+        reloader=reloader,
+        streams=streams,
+    )
+
+
+def _listen(parts: Parts) -> None:
+    """Tell rooms beside each other what they must hear of one another."""
+    bus = parts.bus
+    bus.listen(narrate)
+    bus.listen(tell_scheduler(parts.library, parts.scheduler, parts.launcher))
+    bus.listen(tell_limits(parts.current, parts.scheduler))
+    bus.listen(tell_log(parts.current))
+
+
+async def _begin(stack: AsyncExitStack, parts: Parts, source: Source) -> None:
+    """What starts only once the doors are open: nobody has to wait for it."""
+    parts.performance.start()
+    preload = Preload(parts.current, parts.library, parts.scheduler)
+    stack.push_async_callback(preload.aclose)
+    parts.bus.listen(preload.heard)
+    preload.begin()
+    watcher = ConfigWatcher(source, parts.current, parts.reloader.reload)
+    stack.push_async_callback(watcher.aclose)
+    watcher.start()
+
+
+async def _opened(stack: AsyncExitStack, parts: Parts, routes: RouteTable) -> tuple[OpenDoor, ...]:
     """The doors of the configuration, open. `stack` closes them."""
+    current = parts.current
     doors, opened = [], []
     for name, config in _doors(current.config):
         doors.append(Door(name, routes, gate(current.config, name)))
         opened.append(await open_door(name, config, doors[-1]))
         stack.push_async_callback(opened[-1].aclose)
-    bus.listen(tell_doors(current, doors))
+    parts.bus.listen(tell_doors(current, doors))
     return tuple(opened)
 
 

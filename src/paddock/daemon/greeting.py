@@ -17,23 +17,23 @@ def greeting(daemon: Daemon) -> str:
     lines += [f"  {door.name:<8} {door.url:<28} {SPEAKS[door.name]}" for door in daemon.doors]
     if example := _example(daemon):
         lines += ["", "Try it:", "", f"  {example}"]
-    if folders := daemon.current.config.models_dir:
+    if folders := daemon.parts.current.config.models_dir:
         lines += ["", f"A GGUF copied into {folders[0]} is a model at once. Ctrl-C stops."]
     return "\n".join(lines) + "\n"
 
 
 def _count(daemon: Daemon) -> str:
-    count = len(daemon.library.catalog.models)
+    count = len(daemon.parts.library.catalog.models)
     return "1 model" if count == 1 else f"{count} models"
 
 
 def _example(daemon: Daemon) -> str:
     door = next((door for door in daemon.doors if door.name == "openai"), None)
-    chatty = (m for m in daemon.library.catalog.models.values() if Trait.CHAT in m.traits)
+    chatty = (m for m in daemon.parts.library.catalog.models.values() if Trait.CHAT in m.traits)
     model = next(chatty, None)
     if door is None or model is None:
         return ""
-    key = " -H 'Authorization: Bearer YOUR-KEY'" if daemon.current.config.api_keys else ""
+    key = " -H 'Authorization: Bearer YOUR-KEY'" if daemon.parts.current.config.api_keys else ""
     return f"curl -N {door.url}/v1/chat/completions{key} -d '{_body(model)}'"
 
 

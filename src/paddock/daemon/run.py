@@ -48,15 +48,15 @@ def serve(config: Config, source: Source) -> int:
 async def _run(config: Config, source: Source, logs: Logs) -> None:
     signals = _Signals()
     async with composed(config, source, logs) as daemon:
-        signals.reload = daemon.reloader.request
+        signals.reload = daemon.parts.reloader.request
         print(greeting(daemon), file=sys.stderr, flush=True)  # noqa: T201
         await signals.first.wait()
-        drain = daemon.current.config.drain_timeout
+        drain = daemon.parts.current.config.drain_timeout
         log.info("stopping: running requests get %g s to end", drain)
-        daemon.streams.close()
-        await _unless(signals.second, daemon.scheduler.aclose(drain))
+        daemon.parts.streams.close()
+        await _unless(signals.second, daemon.parts.scheduler.aclose(drain))
         # What still runs is cut while the doors are open: its clients must be told.
-        await daemon.scheduler.aclose(0.0)
+        await daemon.parts.scheduler.aclose(0.0)
 
 
 class _Signals:

@@ -1,0 +1,85 @@
+"""Which endpoints the doors have, and what each is made of."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from paddock.daemon.parts import Parts
+from paddock.gateway.activity_endpoints import ActivityEndpoints
+from paddock.gateway.config_endpoints import ConfigEndpoints
+from paddock.gateway.event_endpoints import EventEndpoints
+from paddock.gateway.forward import Forwarder
+from paddock.gateway.front import Front
+from paddock.gateway.inflight import Inflight
+from paddock.gateway.leasing import Leasing
+from paddock.gateway.lifecycle import Lifecycle
+from paddock.gateway.listing import Listing
+from paddock.gateway.log_endpoints import LogEndpoints
+from paddock.gateway.machine_endpoints import MachineEndpoints
+from paddock.gateway.model_list import ModelList
+from paddock.gateway.naming import Names
+from paddock.gateway.openai import ModelEndpoints
+from paddock.gateway.peer_endpoint import PeerEndpoint
+from paddock.gateway.peers import Peers
+from paddock.gateway.profiles import Profiles
+from paddock.gateway.queue_endpoint import QueueEndpoint
+from paddock.gateway.recording import Recorder
+from paddock.gateway.routes import Route, RouteTable
+from paddock.gateway.status_endpoints import StatusEndpoints
+from paddock.gateway.upstream import UpstreamEndpoint
+
+
+async def endpoints(stack: AsyncExitStack, parts: Parts) -> tuple[Front, RouteTable]:
+    """The front page and all routes. `stack` ends what works behind them."""
+    current, bus = parts.current, parts.bus
+    library, scheduler, launcher = parts.library, parts.scheduler, parts.launcher
+    profiles, peers = Profiles(current, bus), Peers(current, bus)
+    stack.push_async_callback(peers.aclose)
+    peers.start()
+    lifecycle = Lifecycle(library, scheduler, bus, parts.streams)
+    stack.push_async_callback(lifecycle.aclose)
+    names = Names(current, bus, library, scheduler, profiles, peers)
+    leasing, recorder = Leasing(scheduler, bus, current), Recorder(parts.journal, current)
+    forwarder = Forwarder(leasing, peers, current, recorder)
+    front = Front(library, [])
+    health = ConfigEndpoints(current, parts.reloader.reload)
+    routes = (
+        *front.routes(),
+        *ModelEndpoints(names, forwarder).routes(),
+        *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
+        *ModelList(current, library, scheduler, names, profiles, peers).routes(),
+        *PeerEndpoint(peers).routes(),
+        *profiles.routes(),
+        *Listing(current, library, scheduler, launcher).routes(),
+        *lifecycle.routes(),
+        *QueueEndpoint(scheduler, launcher).routes(),
+        *health.routes(),
+        *StatusEndpoints(front, parts.logs.daemon, library, scheduler, launcher, health).routes(),
+        *LogEndpoints(parts.logs, launcher, library, parts.streams).routes(),
+        *_observing(parts, profiles, peers),
+    )
+    front.endpoints = routes
+    return front, RouteTable(routes)
+
+
+def _observing(parts: Parts, profiles: Profiles, peers: Peers) -> tuple[Route, ...]:
+    """The endpoints that tell what happens: llama-swap's `/api`."""
+    inflight = Inflight(parts.journal, parts.scheduler)
+    events = EventEndpoints(
+        parts.current,
+        parts.bus,
+        parts.journal,
+        inflight,
+        parts.logs.daemon,
+        parts.launcher,
+        parts.library,
+        parts.scheduler,
+        profiles,
+        peers,
+        parts.streams,
+    )
+    return (
+        *ActivityEndpoints(parts.journal, inflight).routes(),
+        *MachineEndpoints(parts.performance, parts.journal).routes(),
+        *events.routes(),
+    )

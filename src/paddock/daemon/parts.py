@@ -1,0 +1,33 @@
+"""What works below the doors: one of each, and all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paddock.config.current import Current
+from paddock.daemon.reload import Reloader
+from paddock.engine.instance import Instance
+from paddock.engine.launcher import Launcher
+from paddock.events import EventBus
+from paddock.gateway.event_stream import EventStreams
+from paddock.library.library import Library
+from paddock.observe.journal import Journal
+from paddock.observe.logs import Logs
+from paddock.observe.performance import Performance
+from paddock.scheduler.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a daemon that its endpoints are made of."""
+
+    current: Current
+    bus: EventBus
+    logs: Logs
+    journal: Journal
+    performance: Performance
+    library: Library
+    launcher: Launcher
+    scheduler: Scheduler[Instance]
+    reloader: Reloader
+    streams: EventStreams
