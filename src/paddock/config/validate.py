@@ -13,6 +13,9 @@ from paddock.config.document import Place
 from paddock.config.faults import Fault, from_validation
 from paddock.config.schema import Config
 
+_ROUNDS = 16
+"""More than there are levels: what is wrong is taken out from the inside to the outside."""
+
 
 def validate(
     values: dict[str, Any], places: Mapping[str, Path], known: list[Fault]
@@ -23,19 +26,18 @@ def validate(
     is taken out of `values` and the rest looked at again, so that the checks across keys speak in
     the same run.
     """
-    faults = list(known)
-    _remove_all(values, known)
-    try:
-        config = _parse(values, places)
-    except ValidationError as error:
-        refused = _without(from_validation(error), known)
-        faults += refused
-        _remove_all(values, refused)
+    faults, refused = list(known), list(known)
+    for _ in range(_ROUNDS):
+        for fault in refused:
+            _remove(values, fault.place)
         try:
             config = _parse(values, places)
-        except ValidationError:
-            return None, faults
-    return config, [*faults, *_without(check(config), faults)]
+        except ValidationError as error:
+            refused = from_validation(error)
+            faults += _without(refused, faults)
+        else:
+            return config, [*faults, *_without(check(config), faults)]
+    return None, faults
 
 
 def _without(faults: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:
@@ -44,23 +46,25 @@ def _without(faults: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:
     return [fault for fault in faults if not _rests_on(fault, refused)]
 
 
-def _remove_all(values: dict[Any, Any], faults: Iterable[Fault]) -> None:
-    for fault in faults:
-        _remove(values, fault.place)
-
-
 def _parse(values: dict[str, Any], places: Mapping[str, Path]) -> Config:
     return Config.model_validate(values, context=dict(places), by_alias=True, by_name=False)
 
 
 def _remove(values: dict[Any, Any], place: Place) -> None:
-    """Take out the key at `place`; for a list item the whole list, so that no other item moves."""
+    """Take out what is at `place`; for a list item the whole list, so that no other item moves.
+
+    Where nothing is, something is missing: then what it is missing in has to go.
+    """
+    parent = values
     for step in place[:-1]:
-        if not isinstance(values.get(step), dict):
-            values.pop(step, None)
+        if not isinstance(parent.get(step), dict):
+            parent.pop(step, None)
             return
-        values = values[step]
-    values.pop(place[-1], None)
+        parent = parent[step]
+    if place[-1] in parent:
+        parent.pop(place[-1])
+    elif place[:-1]:
+        _remove(values, place[:-1])
 
 
 def _rests_on(fault: Fault, refused: Iterable[Place]) -> bool:

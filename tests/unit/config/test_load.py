@@ -188,3 +188,16 @@ def test_problems_never_show_a_key(problems):
 def test_a_missing_file_is_a_problem(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         load(tmp_path / "none.yaml", ENV, {})
+
+
+def test_what_a_required_key_is_missing_in_does_not_hide_other_faults(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "peers: {p: {models: [x]}}\n"
+        "selectors: {s: {strategy: best, targets: [m]}}\n"
+        "models: {m: {cmd: 'x ${PORT}', env: [A]}}\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(file, {"HOME": "/h"}, {})
+    keys = [problem.key for problem in refused.value.problems]
+    assert keys == ["peers.p.proxy", "selectors.s.strategy", "models.m.env[0]"]
