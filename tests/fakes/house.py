@@ -81,9 +81,13 @@ class House:
         """Start the daemon, with these flags too, and return when its doors are open."""
         file = self.folder / "paddock.yaml"
         file.write_text(json.dumps(config or self.config()))
+        return self.serve("--config", str(file), *flags, **env)
+
+    def serve(self, *words: str, **env: str) -> House:
+        """Start the daemon with nothing but these words after `paddock serve`."""
         self._said = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "paddock", "serve", "--config", str(file), *flags],
+            [sys.executable, "-m", "paddock", "serve", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -84,6 +84,7 @@ FLAGS = (
     ("-t,    --threads", "N", "number of CPU threads to use during generation (default: -1)"),
     ("-c,    --ctx-size", "N", "size of the prompt context (default: 0, 0 = loaded from model)"),
     ("-n,    --predict, --n-predict", "N", "number of tokens to predict (default: -1)"),
+    ("--temp, --temperature", "N", "temperature (default: 0.80)"),
     ("-b,    --batch-size", "N", "logical maximum batch size (default: 2048)"),
     ("-ub,   --ubatch-size", "N", "physical maximum batch size (default: 512)"),
     ("-fa,   --flash-attn", "[on|off|auto]", "set Flash Attention use"),
