@@ -18,6 +18,7 @@ GONE_SECONDS = 1.0
 DAEMON = """
 import asyncio, sys
 from pathlib import Path
+from paddock.config.current import Current
 from paddock.config.model_entry import ModelEntry
 from paddock.config.schema import Config, EngineEntry
 from paddock.engine.launcher import Launcher
