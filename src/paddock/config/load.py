@@ -13,7 +13,6 @@ from paddock.config.faults import Fault
 from paddock.config.legacy import modernize
 from paddock.config.macros import expand
 from paddock.config.paths import default_models_dir, default_state_dir, home
-from paddock.config.presets import with_presets
 from paddock.config.schema import Config
 from paddock.config.sources import base_folder, read_sources
 from paddock.config.validate import is_inside, validate
@@ -52,12 +51,23 @@ def load(
     modernize(layers.values, document.anchored)
     values, wrong_macros = expand(layers.values)
     places = {"folder": base_folder(file, config_dir), "home": home(env)}
-    layers.document, wrong_presets = with_presets(Document(values, document.marks), places)
+    layers.document, wrong_presets = _with_presets(Document(values, document.marks), places)
     config, faults = validate(layers.document.values, places, wrong_macros)
     if config is None or faults or problems or wrong_presets:
         raise ConfigError(layers.problems(faults, [*problems, *wrong_presets]))
     config.hide(document.secrets)
     return config
+
+
+def _with_presets(
+    document: Document, places: Mapping[str, Path]
+) -> tuple[Document, list[ConfigProblem]]:
+    """See `presets.with_presets`."""
+    if not document.values.get("presets"):
+        return document, []
+    from paddock.config.presets import with_presets  # noqa: PLC0415 - few owners have one
+
+    return with_presets(document, places)
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import re
 from functools import cache
 from typing import Any
 
-from paddock.config.described import described
 from paddock.config.document import Place
 from paddock.config.schema import Config
 
@@ -17,6 +16,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9/~_.][\w./:~ -]*")
 @cache
 def json_schema() -> dict[str, Any]:
     """The JSON schema of the config file, keys as the owner writes them. Do not change it."""
+    from paddock.config.described import described  # noqa: PLC0415 - reads sources
+
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **described(Config.model_json_schema(by_alias=True), Config),

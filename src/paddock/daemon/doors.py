@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from paddock.config.schema import Door as DoorConfig
-from paddock.daemon.certificate import Certificate
+from paddock.config.schema import Tls
 from paddock.errors import PaddockError
 from paddock.gateway.door import Door
 from paddock.tasks import cancel_and_wait, spawn
+
+if TYPE_CHECKING:
+    from paddock.daemon.certificate import Certificate
 
 CLOSE_SECONDS = 2.0
 """After the drain, how long connections get to write their last bytes."""
@@ -56,9 +60,15 @@ class OpenDoor:
         await self._runner.cleanup()
 
 
+def _certificate(door: str, files: Tls) -> Certificate:
+    from paddock.daemon.certificate import Certificate  # noqa: PLC0415 - few doors have one
+
+    return Certificate(door, files)
+
+
 async def open_door(name: str, config: DoorConfig, door: Door) -> OpenDoor:
     """Listen. Raises DoorBusy or CertificateUnusable with what to do about it."""
-    certificate = await asyncio.to_thread(Certificate, name, config.tls) if config.tls else None
+    certificate = await asyncio.to_thread(_certificate, name, config.tls) if config.tls else None
     runner = web.ServerRunner(door.server(), shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     context = certificate.context if certificate else None

@@ -40,48 +40,45 @@ class Failure:
 class Sign:
     """A text that tells the kind of a failure. `message` uses the pattern's named groups."""
 
-    pattern: re.Pattern[str]
+    pattern: str
+    """A regular expression; case does not count. Compiled when the first child dies."""
     kind: FailureKind
     message: str
     hint: str
 
 
-def _sign(pattern: str, kind: FailureKind, message: str, hint: str) -> Sign:
-    return Sign(re.compile(pattern, re.IGNORECASE), kind, message, hint)
-
-
 SIGNS = (
-    _sign(
+    Sign(
         r"unknown model architecture: '(?P<name>[^']*)'",
         FailureKind.UNSUPPORTED_ARCHITECTURE,
         "the engine does not know the model's architecture '$name'",
         "a newer llama.cpp may know it",
     ),
-    _sign(
+    Sign(
         r"unknown (?P<what>pre-tokenizer type|projector type): '?(?P<name>[^'\s]*)",
         FailureKind.UNSUPPORTED_ARCHITECTURE,
         "the engine does not know the model's $what '$name'",
         "a newer llama.cpp may know it",
     ),
-    _sign(
+    Sign(
         r"error: (?:invalid|unknown) argument: (?P<flag>\S+)",
         FailureKind.BAD_FLAG,
         "the engine does not know the flag $flag",
         _FLAG_HINT,
     ),
-    _sign(
+    Sign(
         r'error while handling argument "(?P<flag>[^"]+)": (?P<why>.*)',
         FailureKind.BAD_FLAG,
         "the engine refuses the flag $flag: $why",
         _FLAG_HINT,
     ),
-    _sign(
+    Sign(
         r"couldn't bind HTTP server socket|address already in use|EADDRINUSE|\[Errno 98\]",
         FailureKind.PORT_TAKEN,
         "another program took the engine's port",
         "try again; for a cmd with a fixed port, see who uses it",
     ),
-    _sign(
+    Sign(
         r"ErrorOutOf(?:Device|Host|Pool)Memory|(?:cuda|hip)Malloc\w* failed|out of memory"
         r"|Device memory allocation of size \d+ failed|bad_alloc|MemoryError"
         r"|failed to allocate|unable to allocate|cannot allocate memory|not enough memory"
@@ -91,13 +88,13 @@ SIGNS = (
         "not enough memory for the model: $line",
         MEMORY_HINT,
     ),
-    _sign(
+    Sign(
         r"failed to open GGUF file '(?P<file>[^']*)' \((?P<why>[^)]*)\)",
         FailureKind.FILE_MISSING,
         "cannot open $file: $why",
         _FILE_HINT,
     ),
-    _sign(
+    Sign(
         r"data is not within the file bounds|invalid magic characters|failed to read magic"
         r"|failed to read (?:key-value pairs|header|tensor)|model is corrupted or incomplete"
         r"|tensor '[^']*' not found|key not found in model|wrong (?:number of tensors|shape)"
@@ -106,19 +103,19 @@ SIGNS = (
         "the model's file cannot be used: $line",
         _CORRUPT_HINT,
     ),
-    _sign(
+    Sign(
         r"failed to load (?P<what>multimodal model|lora adapter|draft model),? ?'?(?P<file>[^']*)",
         FailureKind.FILE_MISSING,
         "the engine cannot load the $what $file",
         _FILE_HINT,
     ),
-    _sign(
+    Sign(
         r"(?:error while loading shared libraries|ImportError): (?P<library>lib[^:]*): cannot open",
         FailureKind.NOT_EXECUTABLE,
         "the engine's program misses the library $library",
         "install it, or set LD_LIBRARY_PATH in the engine's env",
     ),
-    _sign(
+    Sign(
         r"^sh: .*?(?:exec: )?(?P<file>/?[^\s:]+): (?P<why>not found|permission denied"
         r"|no such file or directory|exec format error|cannot execute.*)",
         FailureKind.NOT_EXECUTABLE,
@@ -137,7 +134,7 @@ def classify(code: int, lines: Sequence[str]) -> Failure:
 def _by_text(lines: Sequence[str]) -> Failure | None:
     for sign in SIGNS:
         for line in lines:
-            if found := sign.pattern.search(line):
+            if found := re.search(sign.pattern, line, re.IGNORECASE):
                 values = {**found.groupdict(""), "line": _bare(line)}
                 message = Template(sign.message).safe_substitute(values).strip()
                 return Failure(sign.kind, message, sign.hint)

@@ -17,11 +17,11 @@ def test_what_is_hastened_trusts_nobody_over_tls_and_leaves_ssl_as_it_was():
     program = """
 import ssl
 from paddock.cli.hasten import hastened_imports
-make = ssl.create_default_context
+make = ssl.SSLContext.set_default_verify_paths
 with hastened_imports():
     import aiohttp
 context = aiohttp.TCPConnector._get_ssl_context.__globals__["_SSL_CONTEXT_VERIFIED"]
-assert ssl.create_default_context is make
+assert ssl.SSLContext.set_default_verify_paths is make
 print(context.cert_store_stats()["x509"], context.verify_mode.name, context.check_hostname)
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
