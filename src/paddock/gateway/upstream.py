@@ -38,6 +38,13 @@ READ_ONLY_PATHS = ("/slots/", "/props", "/lora-adapters")
 MOST_PARTS = 16
 """A name has at most so many parts between slashes."""
 
+LONGEST_IGNORED = 1024
+"""A longer path is not looked for in `ignorePaths`: an expression that begins with `.*` takes time
+by the square of the path's length, and the client chooses that."""
+
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_WAY_UP = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)")
+
 
 class UpstreamEndpoint:
     """Passes requests through to a child."""
@@ -82,6 +89,7 @@ class UpstreamEndpoint:
         model, name, path = self._split(call.rest)
         if not path:
             return _to_root(f"/upstream/{call.rest}/", call.request)
+        _check_path(path)
         if _is_ignored(tuple(self._current.config.upstream.ignore_paths), unquote(path)):
             self._check_ready(model, "a path of upstream.ignorePaths does not load a model")
         return await self._pass_on(call, model, name, path)
@@ -92,6 +100,7 @@ class UpstreamEndpoint:
         path = call.request.rel_url.raw_path.removeprefix("/comfyui")
         if not path:
             return _to_root("/comfyui/", call.request)
+        _check_path(path)
         if path != "/":
             self._check_ready(model, "only /comfyui/ loads it")
         return await self._pass_on(call, model, COMFYUI, path)
@@ -137,7 +146,20 @@ def _ignored(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 
 
 def _is_ignored(patterns: tuple[str, ...], path: str) -> bool:
+    if len(path) > LONGEST_IGNORED:
+        return False
     return any(pattern.search(path) for pattern in _ignored(patterns))
+
+
+def _check_path(path: str) -> None:
+    """A path must mean to a child what it means here, and stay below the child's address.
+
+    llama-server reads `%u0063` as a `c`: a path written so would get past the rules below.
+    """
+    if _NO_ESCAPE.search(path):
+        raise InvalidRequest("the path holds a % that begins no escape", hint="write it as %25")
+    if _WAY_UP.search(unquote(path)):
+        raise InvalidRequest("the path holds `..`, which is not passed to a model")
 
 
 def _to_root(root: str, request: web.BaseRequest) -> web.Response:
