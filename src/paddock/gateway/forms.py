@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
-from paddock.errors import InvalidRequest
+from paddock.errors import InvalidRequest, RequestTooLarge
 from paddock.gateway.multipart import boundary_of, text_field, with_text_field
+from paddock.units import format_bytes
 
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
 MOST_FIELDS = 1000
+URLENCODED_BYTES = 256 << 10
+"""An urlencoded form is smaller: taking 20 MB of escapes apart holds the loop for a minute."""
 
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 
@@ -56,6 +59,9 @@ def form_of(content_type: str, body: bytes) -> Form:
 
 
 def _fields(body: bytes) -> list[tuple[str, str]]:
+    if len(body) > URLENCODED_BYTES:
+        most = format_bytes(URLENCODED_BYTES)
+        raise RequestTooLarge(f"the form is larger than {most}", hint=f"send it as {MULTIPART}")
     try:
         return parse_qsl(
             body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS

@@ -9,10 +9,12 @@ from paddock.errors import InvalidRequest
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"\r\n]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 _DISPOSITION = re.compile(rb"^content-disposition:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_PARAMETER = re.compile(rb';\s*([\w*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
+_PARAMETER = re.compile(rb';\s*([\w*-]+)=(?:"((?:[^"\\]++|\\.)*+)"|([^;\s]*+))')
 """One parameter, quoted or not: what stands in another one's quotes is none."""
 
-MAX_FIELDS = 1000
+MAX_FIELDS = 256
+MAX_HEAD = 4096
+"""Bytes of a part's head, its delimiter included. What follows a longer one is not looked at."""
 MAX_VALUE = 1024
 
 
@@ -71,7 +73,7 @@ def _parts(body: bytes, delimiter: bytes) -> Iterator[tuple[bytes, int, int]]:
     position = body.find(delimiter)
     for _ in range(MAX_FIELDS):
         following = body.find(b"\r\n" + delimiter, position)
-        head_end = body.find(b"\r\n\r\n", position, following)
+        head_end = body.find(b"\r\n\r\n", position, min(following, position + MAX_HEAD))
         if position < 0 or following < 0 or head_end < 0:
             return
         yield body[position + len(delimiter) : head_end], head_end + 4, following

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.errors import InvalidRequest
-from paddock.gateway.multipart import MAX_FIELDS, MAX_VALUE, boundary_of, text_field
+from paddock.gateway.multipart import (
+    MAX_FIELDS,
+    MAX_HEAD,
+    MAX_VALUE,
+    boundary_of,
+    text_field,
+)
 
 
 def part(head: str, value: bytes) -> bytes:
@@ -125,3 +131,10 @@ def test_every_field_of_a_form_is_found(values: dict[str, str]) -> None:
     body = b"".join(named(name, value.encode()) for name, value in values.items()) + END
 
     assert {name: text_field(body, b"B", name) for name in values} == values
+
+
+@pytest.mark.parametrize("junk", ["a" * MAX_HEAD, "\\a" * MAX_HEAD, "; a=" * MAX_HEAD])
+def test_what_follows_a_head_without_measure_is_not_looked_at(junk: str) -> None:
+    body = part(f'Content-Disposition: form-data; x="{junk}"; name="model"', b"x")
+
+    assert text_field(body + named("model", b"y") + END, b"B", "model") is None
