@@ -62,7 +62,7 @@ class Door:
         except ConnectionError:
             return CLOSED  # the client is gone: there is nobody to tell
         except Exception:
-            log.exception("request %s %s failed", call.id, request.path)
+            log.exception("request %s %s failed", call.id, request.rel_url.raw_path)
             response = problems.response(problems.Internal(), request.path)
         if not response.prepared:
             response.headers.update(call.headers)

@@ -24,7 +24,7 @@ from paddock.gateway.leasing import Leasing
 from paddock.gateway.naming import Target
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.peers import Peers
-from paddock.gateway.relay import Relay, Relayed
+from paddock.gateway.relay import NOT_PASSED_ON_OF_PEERS, Relay, Relayed
 from paddock.gateway.tunnel import Tunnel
 from paddock.library.model import Model
 from paddock.observe.record import Record
@@ -132,6 +132,7 @@ class Forwarder:
 
     async def _ask_peer(self, call: Call, model: PeerModel, ask: Ask, relay: Relay) -> Relayed:
         headers = (*ask.headers, *self._peers.headers(call.request))
+        relay.hidden = NOT_PASSED_ON_OF_PEERS
         with model.peer.serving(model.id):
             return await _relay(model.peer.pool, replace(ask, headers=headers), relay)
 

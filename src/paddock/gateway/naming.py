@@ -38,7 +38,8 @@ WARMTHS = {InstanceState.READY: Warmth.READY, InstanceState.STARTING: Warmth.STA
 
 
 MOST_KNOWN = 4096
-"""Names that are remembered: a client may write one in any case."""
+LONGEST_KNOWN = 256
+"""Names that are remembered: a client may write one in any case, and with any blanks around it."""
 
 
 class Target(NamedTuple):
@@ -92,9 +93,13 @@ class Names:
         if model is None:
             raise self._unknown(asked, name)
         target = Target(model, name, _told(model, asked, name), selector, _filters(model))
-        if isinstance(model, Model) and not selector and len(self._known) < MOST_KNOWN:
-            self._known[asked] = target
+        if isinstance(model, Model) and not selector:
+            self._remember(asked, target)
         return target
+
+    def _remember(self, asked: str, target: Target) -> None:
+        if len(self._known) < MOST_KNOWN and len(asked) <= LONGEST_KNOWN:
+            self._known[asked] = target
 
     def find_here(self, asked: str) -> Model | None:
         """The model of this daemon that `asked` leads to without selectors, or None."""

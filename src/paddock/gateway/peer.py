@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from paddock.config.model_entry import Filters
 from paddock.config.peers import Peer as PeerEntry
@@ -28,6 +28,7 @@ ASK_SECONDS = 15.0
 LIST_BYTES = 4 << 20
 MOST_MODELS = 5000
 LONGEST_NAME = 256
+MOST_TOKENS = 1 << 40
 STATUS_WORDS = ("loaded", "loading", "unloaded", "sleeping")
 
 
@@ -163,10 +164,11 @@ def _listed(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if not isinstance(data, list):
         raise InvalidRequest("the answer is no list of models")
     entries = (entry for entry in data[:MOST_MODELS] if isinstance(entry, dict))
-    return {entry["id"]: entry for entry in entries if _is_name(entry.get("id"))}
+    return {entry["id"]: entry for entry in entries if is_name(entry.get("id"))}
 
 
-def _is_name(name: object) -> bool:
+def is_name(name: object) -> TypeGuard[str]:
+    """Whether a peer's model may be called so."""
     return isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable()
 
 
@@ -178,5 +180,5 @@ def _peer_model(peer: Peer, name: str, told: dict[str, Any]) -> PeerModel:
         peer,
         name,
         status=value if value in STATUS_WORDS else "",
-        context_length=context if isinstance(context, int) and context > 0 else 0,
+        context_length=context if type(context) is int and 0 < context <= MOST_TOKENS else 0,
     )

@@ -16,13 +16,14 @@ from aiohttp import web
 
 from paddock.config.current import Current
 from paddock.engine.connection import Headers
-from paddock.errors import PeerLoop
+from paddock.errors import InvalidRequest, PeerLoop
 from paddock.events import ConfigChanged, Event, EventBus
-from paddock.gateway.peer import VIA, Peer, PeerModel
+from paddock.gateway.peer import VIA, Peer, PeerModel, is_name
 from paddock.library.naming import lookup_key
 from paddock.tasks import cancel_and_wait, spawn
 
 MOST_HOPS = 8
+LONGEST_HOP = 64
 
 RETRY_SECONDS = 5.0
 """One that could not be reached is asked again after this time, or sooner if its owner wants."""
@@ -60,7 +61,7 @@ class Peers:
     def _unknown(self, name: str) -> PeerModel | None:
         """A model of a peer that has not told what it has: the peer will know."""
         peer_id, slash, model = name.partition("/")
-        peer = self._peers.get(peer_id) if slash and model else None
+        peer = self._peers.get(peer_id) if slash and is_name(model) else None
         return PeerModel(peer, model) if peer and not peer.is_known else None
 
     def models(self) -> Iterator[PeerModel]:
@@ -81,18 +82,23 @@ class Peers:
             peer.pool.close()
 
     def headers(self, request: web.BaseRequest) -> Headers:
-        """What a request of a client's carries to a peer besides its own. Raises PeerLoop."""
+        """What a request of a client's carries to a peer besides its own.
+
+        Raises PeerLoop, and InvalidRequest for a malformed `VIA`.
+        """
         hops = request.headers.getall(VIA, ())
         passed = tuple((k, v) for k, v in request.raw_headers if k.lower() in PASSED_ON)
         if not hops:
             return passed
         before = [hop.strip() for line in hops for hop in line.split(",")]
+        if not all(map(_is_hop, before)):
+            raise InvalidRequest(f"the {VIA} header is malformed", param=VIA)
         if self._here in before or len(before) > MOST_HOPS:
             raise PeerLoop(
                 "the request came back here by way of a peer",
                 hint="two servers name each other under `peers` for the same model",
             )
-        return (*passed, *((VIA.encode(), hop.encode("latin-1")) for hop in before))
+        return (*passed, *((VIA.encode(), hop.encode()) for hop in before))
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, ConfigChanged):
@@ -132,6 +138,10 @@ class Peers:
         for model in self.models():
             key = lookup_key(model.id)
             self._bare[key] = model if key not in self._bare else None
+
+
+def _is_hop(hop: str) -> bool:
+    return 0 < len(hop) <= LONGEST_HOP and hop.isascii() and hop.isalnum()
 
 
 async def _pause(peer: Peer) -> None:

@@ -59,7 +59,7 @@ def engine_refusal(status: int, body: bytes) -> Upstream:
     try:
         told = json.loads(body)
         error = told["error"] if isinstance(told["error"], dict) else {"message": told["error"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         error = {"message": body[:500].decode("utf-8", "replace") or "the engine gave no reason"}
     return Upstream(status, error)
 

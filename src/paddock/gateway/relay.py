@@ -46,8 +46,36 @@ NOT_PASSED_ON = frozenset(
         b"access-control-allow-headers",
         b"access-control-allow-methods",
         b"access-control-allow-origin",
+        b"access-control-allow-private-network",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
+        # what a browser would hold to for the whole door, and for all models behind it
+        b"alt-svc",
+        b"clear-site-data",
+        b"nel",
+        b"report-to",
+        b"reporting-endpoints",
+        b"service-worker-allowed",
+        b"strict-transport-security",
+        # no child is shown a client's cookies and passwords, so none may ask for them
+        b"set-cookie",
+        b"set-cookie2",
+        b"www-authenticate",
+        # orders to a web server in front of us
+        b"x-accel-redirect",
+        b"x-lighttpd-send-file",
+        b"x-sendfile",
+        # ours
+        b"x-paddock-via",
+        b"x-request-id",
     }
 )
+
+NOT_PASSED_ON_OF_PEERS = NOT_PASSED_ON | {b"location", b"refresh"}
+"""A client that followed a peer's redirect would take its key for this door elsewhere."""
+
+REFUSAL_PIECES = 64
+"""Of a child's refusal in a stream that was opened early: more pieces are not kept."""
 
 EVENT_STREAM = b"text/event-stream"
 
@@ -115,6 +143,8 @@ class Relay:
         """While it runs: ends when the answer is on the wire, or with UpstreamLost."""
         self.started = False
         """Bytes have been written to the client."""
+        self.hidden = NOT_PASSED_ON
+        """The other side's headers that the client does not get."""
         self._connection: Connection | None = None
         self._chunked = False
         self._events = False
@@ -227,7 +257,7 @@ class Relay:
         self._content_type = head.header(b"content-type")
         self._encoding = head.header(b"content-encoding")
         self._events = self._content_type.startswith(EVENT_STREAM)
-        dropped = NOT_PASSED_ON
+        dropped = self.hidden
         if listed := head.header(b"connection"):
             dropped |= {name.strip() for name in listed.lower().split(b",")}
         passed = tuple((name, value) for name, value in head.headers if name.lower() not in dropped)
@@ -237,7 +267,7 @@ class Relay:
 
     def on_body(self, data: bytes) -> None:
         if self._refusal is not None:
-            self._refusal.append(data)
+            self._refuse(data)
         elif not self._events:
             self._keep_ends(data)
             self._put(data)
@@ -249,6 +279,10 @@ class Relay:
             size = len(data)
             self.sent += size
             self._out.append(b"%x\r\n%b\r\n" % (size, data) if self._chunked else data)
+
+    def _refuse(self, data: bytes) -> None:
+        if self._refusal is not None and len(self._refusal) < REFUSAL_PIECES:
+            self._refusal.append(data)
 
     def on_end(self) -> None:
         self._connection = None  # it may carry another answer already: not ours to hold back
