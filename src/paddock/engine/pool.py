@@ -105,6 +105,7 @@ class ConnectionPool:
         self.address = address
         self._timeouts = timeouts or Timeouts()
         self._headers = headers
+        self._base_path = address.base_path
         self._own_lines = _own_lines(address, key, headers)
         self._keep_idle = _keep_idle(address, self._timeouts)
         self._idle: list[Connection] = []
@@ -138,7 +139,7 @@ class ConnectionPool:
         own = self._own_lines
         if key is not None:
             own = _own_lines(self.address, key, self._headers)
-        line, told = _lines(method, self.address.base_path + target, headers)
+        line, told = _lines(method, self._base_path + target, headers)
         return b"%b%bContent-Length: %d\r\n%b\r\n" % (line, own, length, told)
 
     def take(self) -> Connection | None:
