@@ -18,9 +18,7 @@ from paddock.cli.table import printable
 @options.host
 def command(model: str | None, follow: bool, host: str | None) -> None:
     """Print the daemon's log, or what the engine of MODEL said."""
-    path = "/logs/stream" if follow else "/logs"
-    if model:
-        path += f"/{quote(model)}"
+    path = f"{'/logs/stream' if follow else '/logs'}/{quote(model or 'paddock')}"
     for piece in connect(host).text(path, endless=follow):
         sys.stdout.write(printable(piece))
         sys.stdout.flush()

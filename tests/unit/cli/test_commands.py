@@ -160,8 +160,8 @@ def test_a_wrong_call_exits_with_2(run, args):
 @pytest.mark.parametrize(
     ("args", "path"),
     [
-        ([], "/logs"),
-        (["-f"], "/logs/stream"),
+        ([], "/logs/paddock"),
+        (["-f"], "/logs/stream/paddock"),
         (["a/b"], "/logs/a/b"),
         (["m", "--follow"], "/logs/stream/m"),
     ],
