@@ -142,11 +142,23 @@ class Totals:
 def add(connection: Connection, rows: Iterable[Row], most: int = 0) -> None:
     """Add rows, and give them their ids. Of all, the newest `most` are kept, if that is not 0."""
     for row in rows:
-        row.id = connection.execute(_INSERT, _values(row)).lastrowid or 0
+        row.id = _added(connection, row)
     if most:
         connection.execute(
             "DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (most,)
         )
+
+
+def _added(connection: Connection, row: Row) -> int:
+    values = _values(row)
+    try:
+        return connection.execute(_INSERT, values).lastrowid or 0
+    except UnicodeEncodeError:  # bytes that are no text in a client's header or an engine's words
+        return connection.execute(_INSERT, tuple(map(_storable, values))).lastrowid or 0
+
+
+def _storable(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def page(connection: Connection, query: Query) -> Page:

@@ -95,3 +95,10 @@ def test_sums_leave_out_what_was_not_told(db):
     assert told.values == {"generation_speed": (50.0,), "first_token": ()}
     assert activity.totals(db, "", []).requests == 3
     assert activity.totals(db, "nobody", []).requests == 0
+
+
+def test_what_is_no_text_is_stored_readable_and_its_neighbours_as_they_are(db):
+    activity.add(db, [row(session="ü"), row(session="\udcff"), row(error="\ud800 bad")])
+
+    found = activity.page(db, Query(descending=False)).rows
+    assert [(one.session, one.error) for one in found] == [("ü", ""), ("?", ""), ("", "? bad")]
