@@ -120,7 +120,20 @@ def cross_origin(origins: Sequence[str], host: Authority, allowed: Iterable[str]
         match = _ORIGIN.fullmatch(origin)
         if match and parse_authority(match["host"]) == host:
             return ""
-    raise Forbidden(
+    raise page_refused()
+
+
+def is_from_other_page(fetch_site: str) -> bool:
+    """Whether `Sec-Fetch-Site` says that a page of another origin made a browser ask.
+
+    Browsers say so to https and to this machine only; everybody else says nothing.
+    """
+    return fetch_site in {"cross-site", "same-site"}
+
+
+def page_refused() -> Forbidden:
+    """The error for a web page that may not call us."""
+    return Forbidden(
         "this web page may not call Paddock",
         hint="the owner can add its origin, as in `allowedOrigins: [https://chat.example.lan]`",
     )

@@ -8,7 +8,13 @@ from functools import lru_cache
 from aiohttp import web
 
 from paddock.access.credentials import key_from
-from paddock.access.hosts import Authority, HostRules, cross_origin
+from paddock.access.hosts import (
+    Authority,
+    HostRules,
+    cross_origin,
+    is_from_other_page,
+    page_refused,
+)
 from paddock.access.keys import KeyRing
 
 
@@ -30,7 +36,10 @@ class Gate:
         hosts = tuple(request.headers.getall("Host", ()))
         authority: Authority = self._check_host(hosts, _local_address(request))
         origins = request.headers.getall("Origin", ())
-        return cross_origin(origins, authority, self._origins) if origins else ""
+        if origins:
+            return cross_origin(origins, authority, self._origins)
+        _check_fetch(request)
+        return ""
 
     def client_of(self, request: web.BaseRequest) -> str:
         """The caller's public name: its key's, or its address at a door without keys.
@@ -40,6 +49,18 @@ class Gate:
         if self._keys.open:
             return request.remote or ""
         return self._keys.client(key_from(request.headers))
+
+
+def _check_fetch(request: web.BaseRequest) -> None:
+    """A page can ask without an Origin, for a picture or a frame, and so load models: it may not.
+
+    Following a link is the user's doing. Raises Forbidden.
+    """
+    headers = request.headers
+    if is_from_other_page(headers.get("Sec-Fetch-Site", "")):
+        asked = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
+        if asked != ("navigate", "document"):
+            raise page_refused()
 
 
 def _local_address(request: web.BaseRequest) -> str:

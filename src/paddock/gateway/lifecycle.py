@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from paddock.access.hosts import is_from_other_page, page_refused
 from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest, PaddockError
 from paddock.events import CatalogChanged, Event, EventBus, InstanceChanged, InstanceState
@@ -84,7 +85,9 @@ class Lifecycle:
         return web.json_response({"model": model.id, "state": "loaded", "load_seconds": seconds})
 
     async def unload_all(self, call: Call) -> web.Response:
-        """Unload everything; answers when memory is free."""
+        """Unload everything; answers when memory is free. Not for a link on some page."""
+        if is_from_other_page(call.request.headers.get("Sec-Fetch-Site", "")) and not call.origin:
+            raise page_refused()
         await self._scheduler.unload_all()
         if call.request.method == "GET":
             return web.Response(text=OK)

@@ -76,3 +76,28 @@ def test_with_keys_a_client_is_a_name_that_does_not_tell_its_key() -> None:
     assert all(name.startswith("key:") and "first" not in name for name in names)
     with pytest.raises(Unauthenticated):
         one.client_of(asked())
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(
+    ("mode", "dest"),
+    [("no-cors", "image"), ("navigate", "iframe"), ("websocket", "websocket"), ("", "")],
+)
+def test_another_page_may_not_ask_without_saying_who_it_is(site: str, mode: str, dest: str) -> None:
+    fetch = (("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", dest))
+    with pytest.raises(Forbidden):
+        gate().check_place(asked(("Host", "localhost"), *fetch))
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "dest"),
+    [
+        ("cross-site", "navigate", "document"),
+        ("same-origin", "no-cors", "image"),
+        ("none", "navigate", "document"),
+    ],
+)
+def test_links_addresses_and_our_own_pages_are_served(site: str, mode: str, dest: str) -> None:
+    fetch = (("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", dest))
+
+    assert gate().check_place(asked(("Host", "localhost"), *fetch)) == ""
