@@ -84,7 +84,7 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
     stack.push_async_callback(scheduler.aclose, 0.0)
     reloader = Reloader(source, current, library, bus)
     stack.push_async_callback(reloader.aclose)
-    streams = EventStreams()
+    streams = EventStreams(current)
     stack.callback(streams.close)
     return Parts(
         current=current,

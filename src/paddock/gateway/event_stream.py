@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
+from paddock.config.current import Current
 from paddock.gateway.routes import Call
 from paddock.tasks import cancel_and_wait, spawn
 
@@ -21,7 +22,8 @@ TEXT = "text/plain"
 class EventStreams:
     """All the open streams of the doors, so that they can be ended when the daemon stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, current: Current) -> None:
+        self._current = current
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -39,7 +41,8 @@ class EventStreams:
         """Send what comes from `source` until it ends, the client leaves or the daemon stops.
 
         With `EVENTS` each item is the data of one event, named `event`; with `TEXT` it is sent as
-        it is. A slow client makes the source wait.
+        it is. A slow client makes the source wait; one that takes nothing for `stallTimeout` is
+        dropped.
         """
         response = web.StreamResponse(
             headers={
@@ -59,8 +62,17 @@ class EventStreams:
             async for item in items:
                 data = frame % item if item is not None else ping
                 if data:
-                    await response.write(data)
+                    await self._write(call, response, data)
         return response
+
+    async def _write(self, call: Call, response: web.StreamResponse, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._current.config.stall_timeout):
+                await response.write(data)
+        except TimeoutError:
+            if call.request.transport is not None:
+                call.request.transport.abort()
+            raise ConnectionResetError("the client stopped reading") from None
 
     async def _until_closed(self, items: AsyncIterator[bytes]) -> AsyncGenerator[bytes | None]:
         """The items, and None whenever there was none for a while."""

@@ -20,6 +20,8 @@ KEPT = frozenset((*JSON_TARGETS.values(), *FORM_PATHS, *EITHER_PATHS)) - NOT_KEP
 """Paths, as models know them, whose requests get a row."""
 
 SESSION_CHARACTERS = 200
+NAME_CHARACTERS = 256
+"""Of the name that was asked for: blanks around a known one make it as long as a client likes."""
 
 
 class Recorder:
@@ -45,7 +47,7 @@ class Recorder:
             model=model.name if isinstance(model, PeerModel) else model.id,
             path=path if request.path.startswith("/upstream/") else request.path,
             method=request.method,
-            requested=target.selector or target.name,
+            requested=(target.selector or target.name)[:NAME_CHARACTERS],
             request_id=call.id,
             client=call.client,
             session=self._session(call),
