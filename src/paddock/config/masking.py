@@ -12,6 +12,9 @@ MASK: Final = "**********"
 SHORTEST = 4
 """Shorter texts are not looked for: they keep nobody out, and are part of many words."""
 
+_GIVEN = re.compile(
+    r"""(?<!\S)(?:--api-key|--hf-token|-hft)(?:=|\s+)(?P<value>"[^"]*"|'[^']*'|\S+)"""
+)
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 
 
@@ -24,6 +27,15 @@ def secrets_among(named: Mapping[str, Any]) -> frozenset[str]:
     """The texts whose names sound secret."""
     return frozenset(
         value for name, value in named.items() if isinstance(value, str) and sounds_secret(name)
+    )
+
+
+def secrets_in(command: str) -> frozenset[str]:
+    """The keys and tokens that the words of a command give to a program."""
+    return frozenset(
+        part
+        for found in _GIVEN.finditer(command)
+        for part in found["value"].strip("'\"").split(",")
     )
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, SecretStr
 
-from paddock.config.masking import Masking, secrets_among
+from paddock.config.masking import Masking, secrets_among, secrets_in
 from paddock.config.model_entry import ModelEntry
 from paddock.config.peers import Peer
 from paddock.config.routing import Group, Matrix, Profile, Routing, Selector
@@ -245,9 +245,12 @@ class Config(Section):
 
     @cached_property
     def masking(self) -> Masking:
-        """Hides what came from variables and macros whose names sound secret."""
+        """Hides variables and macros whose names sound secret, and keys in commands."""
         macros = [self.macros, *(model.macros for model in self.models.values())]
-        return Masking(self._from_environment.union(*map(secrets_among, macros)))
+        commands = [self.default_model_args, *(engine.args for engine in self.engines.values())]
+        commands += [text for one in self.models.values() for text in (one.cmd, one.args)]
+        found = (*map(secrets_among, macros), *map(secrets_in, commands))
+        return Masking(self._from_environment.union(*found))
 
     @property
     def group_rules(self) -> dict[str, Group]:

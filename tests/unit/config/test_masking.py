@@ -2,7 +2,7 @@ import pytest
 
 from paddock.config.current import Current
 from paddock.config.load import load
-from paddock.config.masking import MASK, Masking, secrets_among, sounds_secret
+from paddock.config.masking import MASK, Masking, secrets_among, secrets_in, sounds_secret
 from paddock.config.schema import Config
 from paddock.config.show import as_yaml_text
 
@@ -97,3 +97,27 @@ def test_what_is_no_longer_configured_stays_hidden():
     current = Current(old)
     current.replace(new, (), ())
     assert current.masking.text("--key canary") == f"--key {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("command", "secrets"),
+    [
+        ("llama-server --api-key canary -m x", {"canary"}),
+        ("llama-server --api-key=canary", {"canary"}),
+        ("docker run x\n  --api-key 'one,two'", {"one", "two"}),
+        ('x -hft "canary" --hf-token other', {"canary", "other"}),
+        ("x --api-key-file /etc/keys --max-tokens 4096 --key", set()),
+        ("x --not--api-key canary", set()),
+    ],
+)
+def test_keys_in_a_command_are_found(command, secrets):
+    assert secrets_in(command) == secrets
+
+
+def test_a_key_in_a_command_is_not_shown():
+    config = Config.model_validate(
+        {"models": {"m": {"cmd": "llama-server --api-key canary --port ${PORT}"}}}
+    )
+
+    assert "canary" not in as_yaml_text(config)
+    assert config.masking.text("--api-key canary") == f"--api-key {MASK}"
