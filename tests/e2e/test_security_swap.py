@@ -22,7 +22,9 @@ from tests.fakes.wire import WireAnswer
 KEY = "door-key-4711"
 PEER_KEY = "peer-key-canary"
 SECRET = "environment-canary"
+WRITTEN = "command-canary"
 TYPED = "header-canary"
+CANARIES = (KEY, PEER_KEY, SECRET, WRITTEN, TYPED)
 GROWTH = 128 << 20
 """Bytes by which no attack may make the daemon grow."""
 
@@ -99,6 +101,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, peer: HostilePeer) -> Iterato
             stallTimeout=1,
             upstream={"ignorePaths": [r"(.*)\.js$"]},
             models={
+                "locked": {"cmd": house.command("--api-key", WRITTEN)},
                 "other": {
                     "cmd": house.command("--api-key", "${env.OTHER_SECRET}"),
                     "env": ["MY_SECRET=${env.OTHER_SECRET}"],
@@ -113,7 +116,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, peer: HostilePeer) -> Iterato
         ),
         OTHER_SECRET=SECRET,
     )
-    for model in ("llama-a", "other"):
+    for model in ("llama-a", "other", "locked"):
         loaded = ask(house, "POST", "/api/paddock/load", {"model": model})
         assert loaded.status == 200, loaded.body
     house.until(lambda: "headers" in peers(house)["bad"]["models"], "the peer has told")
@@ -278,7 +281,7 @@ def test_a_foreign_page_changes_and_reads_nothing(
     assert told.status == 403
     assert "access-control-allow-origin" not in dict(told.headers)
     running = ask(home, "GET", "/running").json()["running"]
-    assert {one["model"] for one in running} == {"llama-a", "other"}
+    assert {one["model"] for one in running} == {"llama-a", "other", "locked"}
 
 
 def test_a_link_on_a_page_may_be_followed_but_unloads_nothing(home: House) -> None:
@@ -317,18 +320,19 @@ def test_no_secret_is_shown(home: House) -> None:
         ask(home, "POST", f"{path}?key={TYPED}&api_key={TYPED}", asked, *typed)
     for path in SHOWN:
         text = ask(home, "GET", path).body.decode()
-        found = [one for one in (KEY, PEER_KEY, SECRET, TYPED) if one in text]
+        found = [one for one in CANARIES if one in text]
         assert (path, found) == (path, [])
-    assert not any(one in home.said for one in (KEY, PEER_KEY, SECRET, TYPED))
+    assert not any(one in home.said for one in CANARIES)
 
 
 def test_a_capture_has_no_keys_and_no_cookies(home: House) -> None:
-    chat(home, "llama-a", f"Cookie: {TYPED}", f"Proxy-Authorization: Basic {TYPED}")
+    names = ("Cookie", "Proxy-Authorization", "api-key", "X-Goog-Api-Key", "X-Auth-Token")
+    chat(home, "llama-a", *(f"{name}: {TYPED}" for name in names))
 
     capture = ask(home, "GET", f"/api/captures/{newest(home)['id']}")
 
     assert capture.status == 200
-    assert not any(one.encode() in capture.body for one in (KEY, TYPED, PEER_KEY))
+    assert not any(one.encode() in capture.body for one in CANARIES)
 
 
 @pytest.mark.parametrize("session", ["\xff\xfe", "\xed\xa0\x80", "s" * 9000, "'; DROP TABLE x; --"])

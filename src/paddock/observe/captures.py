@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -11,9 +12,9 @@ from typing import Any, Final
 
 from paddock.observe.record import Ended
 
-SECRET_HEADERS: Final = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
-)
+_SECRET_HEADER: Final = re.compile(r"auth|cookie|credential|key|passw|secret|token", re.IGNORECASE)
+"""Proxies, SDKs and clouds have many names for it; one too many hidden does no harm."""
+
 REDACTED = "[REDACTED]"
 
 WITHOUT_REQUEST: Final = frozenset(
@@ -31,7 +32,7 @@ WITHOUT_ANSWER: Final = frozenset(
 """Paths whose bodies are sounds and images: those are left out."""
 
 OVERHEAD_BYTES = 1024
-"""Counted for a capture's headers."""
+"""Counted for a capture besides its headers and bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Packed:
     @property
     def size(self) -> int:
         """Bytes it takes, about."""
-        return len(self.request_body) + len(self.answer_body) + OVERHEAD_BYTES
+        headers = (*self.request_headers.items(), *self.answer_headers.items())
+        told = sum(len(name) + len(value) for name, value in headers)
+        return told + len(self.request_body) + len(self.answer_body) + OVERHEAD_BYTES
 
 
 class Captures:
@@ -111,7 +114,7 @@ def shown(number: int, capture: Packed) -> dict[str, Any]:
 
 def without_secrets(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Headers that may be shown."""
-    return {name: REDACTED if name.lower() in SECRET_HEADERS else value for name, value in headers}
+    return {n: REDACTED if _SECRET_HEADER.search(n) else value for n, value in headers}
 
 
 def _taken_apart(wire: bytes) -> tuple[list[tuple[str, str]], bytes]:

@@ -49,7 +49,11 @@ def test_a_capture_shows_both_bodies_as_they_were(copy, body):
 
 
 @pytest.mark.parametrize(
-    "name", ["Authorization", "x-api-key", "Cookie", "PROXY-AUTHORIZATION", "Set-Cookie"]
+    "name",
+    [
+        *("Authorization", "x-api-key", "Cookie", "PROXY-AUTHORIZATION", "Set-Cookie"),
+        *("api-key", "X-Goog-Api-Key", "X-Auth-Token", "Cf-Access-Client-Secret"),
+    ],
 )
 def test_keys_and_cookies_are_not_shown(name):
     told = show(ended(CHUNKED, headers={name: "secret", "Accept": "*/*"}))
@@ -77,6 +81,11 @@ def test_sounds_and_images_are_left_out(path, request_kept, answer_kept):
 
 def test_what_was_not_copied_is_no_capture():
     assert packed(ended(None)) is None
+
+
+def test_headers_count_too():
+    plain, headed = Packed("/", {}, b"", {}, b""), Packed("/", {"a": "b" * 99}, b"", {}, b"")
+    assert headed.size - plain.size == 100
 
 
 def capture(size=0):
