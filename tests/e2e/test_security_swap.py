@@ -10,7 +10,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import psutil
@@ -61,6 +61,7 @@ REPLIES = {
     "bare-lf": [HALF + b"X-A: b\nX-Injected: 1\r\nContent-Length: 2\r\n\r\n{}"],
     "bare-cr": [HALF + b"X-A: b\rX-Injected: 1\r\nContent-Length: 2\r\n\r\n{}"],
     "folded": [HALF + b"X-A: b\r\n X-Injected: 1\r\nContent-Length: 2\r\n\r\n{}"],
+    "no-status": [b"HTTP/1.1 007 Odd\r\nContent-Length: 2\r\n\r\n{}"],
     "switch": [b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: evil\r\n\r\n"],
     "second-answer": [answer(b"{}") + answer(b'{"for": "somebody else"}')],
     "surrogate": [answer(b'{"error": {"message": "\\ud800 bad"}}', status="500 X")],
@@ -68,6 +69,9 @@ REPLIES = {
     "deep-usage": [answer(b'{"usage": {"a": ' + b"[" * 9000 + b"]" * 9000 + b"}}")],
     "wild-usage": [answer(b'{"usage": {"prompt_tokens": 1e999, "completion_tokens": -5}}')],
     "packed": [answer(b"\x1f\x8b\x08\x00junk", "Content-Encoding: gzip")],
+    "endless-tail": chain([CHUNKED + b"0\r\n"], repeat(b"X: " + b"y" * 60000 + b"\r\n", 4000)),
+    "endless-line": chain([CHUNKED + b"0\r\nX: "], repeat(b"y" * 60000, 4000)),
+    "endless-chunk": chain([CHUNKED + b"2;"], repeat(b"y" * 60000, 4000)),
     "endless-head": repeat(b"HTTP/1.1 103 Early Hints\r\nX: " + b"y" * 60000 + b"\r\n\r\n", 2000),
 }
 LISTED: list[dict[str, Any]] = [
@@ -178,7 +182,16 @@ def test_a_peers_redirect_leads_nobody_anywhere(home: House) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["both-lengths", "two-lengths", "bare-lf", "bare-cr", "folded", "switch", "endless-head"],
+    [
+        "both-lengths",
+        "two-lengths",
+        "bare-lf",
+        "bare-cr",
+        "folded",
+        "switch",
+        "no-status",
+        "endless-head",
+    ],
 )
 def test_an_answer_that_can_be_read_in_two_ways_is_not_passed_on(home: House, name: str) -> None:
     told = chat(home, f"bad/{name}")
@@ -186,6 +199,11 @@ def test_an_answer_that_can_be_read_in_two_ways_is_not_passed_on(home: House, na
     assert told.status == 502
     assert told.json()["error"]["code"] == "peer_lost"
     assert told.header("x-injected") == ""
+
+
+@pytest.mark.parametrize("name", ["endless-tail", "endless-line", "endless-chunk"])
+def test_an_answer_without_end_is_cut_off(home: House, name: str) -> None:
+    assert not chat(home, f"bad/{name}").whole
 
 
 def test_a_second_answer_is_nobodys(home: House) -> None:

@@ -23,7 +23,8 @@ REQUESTS_PER_CONNECTION = 90
 """llama-server closes a connection after 100 requests."""
 
 HEAD_BYTES = 256 << 10
-"""A child whose answer has a longer head, interim answers included, is not believed."""
+"""A child whose answer has a longer head, interim answers included, is not believed; nor one that
+sends as much in a row that is no body: a tail of headers, or a chunk's extension, without end."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -92,6 +93,8 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._reason = b""
         self._head_bytes = 0
+        self._bodiless = 0
+        """Bytes since the last piece of a body."""
         self._in_head = True
         self._until_close = False
         self._may_upgrade = False
@@ -117,7 +120,7 @@ class Connection(asyncio.Protocol):
         self._sink = sink
         self._may_upgrade = upgrade
         self._in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._bodiless = 0
         self.answered = False
         self.requests += 1
         if len(body) < 65536:
@@ -207,6 +210,7 @@ class Connection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
+        self._bodiless += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -219,6 +223,8 @@ class Connection(asyncio.Protocol):
             self._fail("the engine's answer is not HTTP")
         if self._in_head:
             self._check_head(self._head_bytes)
+        elif self._bodiless > HEAD_BYTES:
+            self._fail("the engine's answer goes on without a body")
 
     def _lose_patience(self) -> None:
         self.answered = True
@@ -261,6 +267,9 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
+        if status < 100:
+            self._fail("the engine's answer is not HTTP")
+            return
         if status == 101 and not self._may_upgrade:
             self._fail("the engine switched to another protocol, which nobody asked for")
             return
@@ -277,6 +286,7 @@ class Connection(asyncio.Protocol):
             self._sink.on_head(head)
 
     def on_body(self, data: bytes) -> None:
+        self._bodiless = 0
         if self._sink is not None:
             self._sink.on_body(data)
 
