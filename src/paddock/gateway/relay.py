@@ -167,6 +167,7 @@ class Relay:
         self.copy: list[bytes] | None = None
         """Gathers all that is written, when somebody wants it."""
         self._noting = True
+        self._failure = ""
         self._stalled = self._is_over = False
         self._stall_timeout = stall_timeout
         self._stall: asyncio.TimerHandle | None = None
@@ -217,6 +218,7 @@ class Relay:
             tail=self._before + self._last + self._body_tail,
             copy=self.copy,
             stalled=self._stalled,
+            failure=self._failure,
         )
 
     def open_events(self) -> None:
@@ -235,6 +237,7 @@ class Relay:
         """End a stream that has begun with an error event in its dialect."""
         if self._is_over:
             return  # the error met an answer that had just ended
+        self._failure = error.message
         if self._events:
             self._held = b""
             # ends what may be a part of a line, and its event

@@ -30,3 +30,5 @@ class Answer:
     """All of it as it went over the wire, where that was asked for."""
     stalled: bool = False
     """It was cut because its client read nothing for too long."""
+    failure: str = ""
+    """What its client was told when it had begun and could not go on."""

@@ -174,7 +174,7 @@ class Record:
             queued=self.queued if self.granted_at is not None else self.elapsed,
             loading=self.loading,
             status=answer.status or self._status(error),
-            error=error.message if isinstance(error, PaddockError) else "",
+            error=error.message if isinstance(error, PaddockError) else answer.failure,
             cancelled=_why(error, answer),
         )
 
