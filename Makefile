@@ -19,7 +19,7 @@ run: setup
 
 test: check
 	@scripts/test-packages
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check

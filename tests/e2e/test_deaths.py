@@ -70,14 +70,16 @@ def test_a_stream_that_breaks_off_ends_in_an_error_event(house: House, crowd: Cr
             crowd.ask("llama-a", f"{fault}={tokens} bytewise={bytewise}", dialect=dialect)
             for dialect, fault, tokens, bytewise in cases
         ]
-        for (dialect, _, tokens, _), caller in zip(cases, asked, strict=True):
+        for (dialect, fault, tokens, _), caller in zip(cases, asked, strict=True):
             if caller.answer.status == 502:  # nothing had been written
                 assert tokens == 0
                 assert caller.json()["error"]["message"]
                 continue
             DIALECTS[dialect].error(caller.finish().body)
             assert caller.whole
-            assert tokens_in(caller.body) == tokens
+            arrived = tokens_in(caller.body)
+            # A reset throws away what the other side has not read yet.
+            assert arrived == tokens or (fault == "rst_after" and arrived < tokens)
     assert Child(house, "llama-a").running == 0
 
 

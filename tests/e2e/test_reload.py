@@ -448,27 +448,23 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     (house.folder / "v0").mkdir()
     (house.folder / "..data").symlink_to("v0")
     file(house).symlink_to("..data/paddock.yaml")
-    preload = {"on_startup": {"preload": ["first-nick", "stead", "other"]}}
-    house.start(
-        base(
-            house,
-            watchConfig=True,
-            hooks=preload,
-            models={
-                "steady": {"cmd": house.command(), "aliases": ["first-nick"]},
-                "other": {"cmd": house.command("--fake", "die=exit")},
-            },
-        )
-    )
+    house.start(base(house, watchConfig=True))
     yield house
     house.stop()
 
 
-def test_the_named_models_are_loaded_at_the_start(watched: House) -> None:
-    watched.until(lambda: "steady" in watched.running(), "the model is loaded")
-    watched.until(lambda: "preload of stead: model 'stead' not found" in watched.said, "told")
-    assert "did you mean 'steady'" in watched.said
-    watched.until(lambda: "preload of other: " in watched.said, "the failure is told")
+def test_the_named_models_are_loaded_at_the_start(house: House) -> None:
+    models = {
+        "steady": {"cmd": house.command(), "aliases": ["first-nick"]},
+        "other": {"cmd": house.command("--fake", "die=exit")},
+    }
+    preload = {"on_startup": {"preload": ["first-nick", "stead", "other"]}}
+    house.start(base(house, hooks=preload, models=models))
+
+    house.until(lambda: "steady" in house.running(), "the model is loaded")
+    house.until(lambda: "preload of stead: model 'stead' not found" in house.said, "told")
+    assert "did you mean 'steady'" in house.said
+    house.until(lambda: "preload of other: " in house.said, "the failure is told")
 
 
 def test_the_named_models_are_loaded_after_a_reload(lived_in: House) -> None:
