@@ -46,6 +46,7 @@ def crowd(home: House) -> Iterator[Crowd]:
     crowd = Crowd(home)
     yield crowd
     crowd.close()
+    home.until(lambda: not running(home), "nothing runs")
 
 
 def total(home: House) -> int:
@@ -400,7 +401,7 @@ def test_each_dialect_can_be_ended(
         assert caller.json()["error"]["message"]
         assert caller.answer.status == 499
     assert newest(home, one["request_id"])["cancel_reason"] == "cancelled"
-    assert running(home) == []
+    home.until(lambda: not running(home), "it is gone")
     assert cancel(home, one["id"]).status == 404
 
 
