@@ -24,6 +24,8 @@ from tests.fakes.wire import Wire, wire
 FAKE = Path(__file__).with_name("llama_server.py")
 DOOR = re.compile(r"^ +(\w+) +(https?://\S+)", re.MULTILINE)
 PATIENCE = 30.0
+START_PORT = 5800 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Two daemons that count from one port would often meet; a household has one."""
 
 
 class House:
@@ -74,6 +76,7 @@ class House:
             "engines": {"fake": {"llamaServer": str(self.engine)}},
             "listen": {"openai": {"host": "127.0.0.1", "port": 0}},
             "unloadTimeout": 2,
+            "startPort": START_PORT,
             "minResidency": 0,
         } | changes
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.house import START_PORT
 
 from paddock.config.current import Current
 from paddock.config.model_entry import ModelEntry
@@ -73,7 +74,12 @@ class Engineering:
         """A started launcher. `switches` are the fake's, `config` more of the configuration."""
         args = " ".join(f"--fake '{switch}'" for switch in switches)
         fake = EngineEntry(llama_server=self.fake, args=args)
-        settings = {"engines": {"fake": fake}, "unload_timeout": 3, "health_check_timeout": 20}
+        settings = {
+            "engines": {"fake": fake},
+            "unload_timeout": 3,
+            "health_check_timeout": 20,
+            "start_port": START_PORT,
+        }
         bus = EventBus()
         bus.listen(self._hear)
         launcher = Launcher(Current(Config(**{**settings, **config})), bus, self.folder / "state")

@@ -283,6 +283,27 @@ async def test_a_stranger_on_the_port_of_a_child_is_never_trusted(engineering):
         await starting
 
 
+async def test_a_stranger_who_answered_and_has_left_is_not_trusted(engineering):
+    launcher = await engineering.launcher(health_check_timeout=1)
+    instance = launcher.new(engineering.model(cmd="/bin/sleep 300 ${PORT}"))
+    starting = asyncio.create_task(instance.start())
+    await until(lambda: instance.argv)
+    asked = asyncio.Event()
+
+    async def answer_and_leave(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        server.close()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+        asked.set()
+
+    server = await asyncio.start_server(answer_and_leave, "127.0.0.1", int(instance.argv[-1]))
+    with pytest.raises(InstanceFailed) as failed:
+        await starting
+    assert asked.is_set()
+    assert failed.value.kind is FailureKind.TIMEOUT
+
+
 async def test_a_fixed_port_may_be_managed_by_others(engineering, stranger):
     launcher = await engineering.launcher()
     model = engineering.model(cmd="/bin/sleep 300", proxy=f"http://127.0.0.1:{stranger}")

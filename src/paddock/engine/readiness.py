@@ -89,9 +89,9 @@ class Verdict(Enum):
 async def identify(pool: ConnectionPool, launch: Launch, pid: int) -> Verdict:
     """Whether our child answers on its port, or a program that was faster to take it."""
     if launch.owns_port:
-        holder = await asyncio.to_thread(owner, launch.address.port, pid)
-        if holder is PortOwner.STRANGER:
-            return Verdict.STRANGER
+        holder = await _holder(pool, launch, pid)
+        if holder is not Verdict.OURS:
+            return holder
     if not launch.proves_key:
         return Verdict.OURS
     refused = await _status(pool, PROOF_PATH, key=secrets.token_urlsafe(24))
@@ -99,6 +99,20 @@ async def identify(pool: ConnectionPool, launch: Launch, pid: int) -> Verdict:
     if 0 in {refused, accepted}:
         return Verdict.SILENT
     return Verdict.OURS if (refused, accepted) == (401, 200) else Verdict.STRANGER
+
+
+async def _holder(pool: ConnectionPool, launch: Launch, pid: int) -> Verdict:
+    """Whose program listens on the port. Where the system does not tell, it is taken for ours.
+
+    It does not tell of a stranger who answered and has left since: that one answers no second time.
+    """
+    for _ in range(2):
+        holder = await asyncio.to_thread(owner, launch.address.port, pid)
+        if holder is not PortOwner.UNKNOWN:
+            return Verdict.OURS if holder is PortOwner.CHILD else Verdict.STRANGER
+        if await _status(pool, launch.check_path) != 200:
+            return Verdict.SILENT
+    return Verdict.OURS
 
 
 async def _status(

@@ -40,17 +40,21 @@ class Throttled(Protocol):
 class DoorProtocol(RequestHandler):
     """One client's connection: aiohttp's, with a limit on the first head and a word on pressure."""
 
-    __slots__ = ("_head_timer", "writer")
+    __slots__ = ("_head_timer", "local_address", "writer")
 
     def __init__(self, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self._head_timer: asyncio.TimerHandle | None = None
         self.writer: Throttled | None = None
+        self.local_address = ""
+        """The address of ours that the client reached."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._head_timer = self._loop.call_later(HEAD_SECONDS, self._head_is_late)
         _limit_unsent(transport)
+        if isinstance(self.sockname, tuple):
+            self.local_address = str(self.sockname[0])
 
     def _head_is_late(self) -> None:
         self._head_timer = None

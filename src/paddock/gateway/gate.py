@@ -34,7 +34,8 @@ class Gate:
         page that may not call us.
         """
         hosts = tuple(request.headers.getall("Host", ()))
-        authority: Authority = self._check_host(hosts, _local_address(request))
+        address = getattr(request.protocol, "local_address", "")
+        authority: Authority = self._check_host(hosts, address)
         origins = request.headers.getall("Origin", ())
         if origins:
             return cross_origin(origins, authority, self._origins)
@@ -61,8 +62,3 @@ def _check_fetch(request: web.BaseRequest) -> None:
         asked = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
         if asked != ("navigate", "document"):
             raise page_refused()
-
-
-def _local_address(request: web.BaseRequest) -> str:
-    socket = request.protocol.sockname
-    return str(socket[0]) if isinstance(socket, tuple) else ""

@@ -118,6 +118,35 @@ class Relay:
     may_upgrade: ClassVar = False
     """The child may answer by switching to another protocol."""
 
+    # How a relay begins. These are the class's, because one is made for every request.
+
+    done: asyncio.Future[None] | None = None
+    """While it runs: ends when the answer is on the wire, or with UpstreamLost."""
+    started = False
+    """Bytes have been written to the client."""
+    hidden = NOT_PASSED_ON
+    """The other side's headers that the client does not get."""
+    first_at: float | None = None
+    """When the body began, as `time.perf_counter` tells it."""
+    sent = 0
+    """Bytes of the body that were passed on."""
+    copy: list[bytes] | None = None
+    """Gathers all that is written, when somebody wants it."""
+    _connection: Connection | None = None
+    _chunked = _events = False
+    _refusal: list[bytes] | None = None
+    _refused_with = _status = 0
+    _held = b""
+    _first = _before = _last = b""
+    """The first events, and the last two pieces: the ending must be in the very last."""
+    _body_head = _body_tail = b""
+    """The ends of an answer that is no event stream."""
+    _content_type = _encoding = b""
+    _noting = True
+    _failure = ""
+    _stalled = _is_over = False
+    _stall: asyncio.TimerHandle | None = None
+
     def __init__(
         self,
         request: web.BaseRequest,
@@ -139,38 +168,10 @@ class Relay:
         self._keep_alive = self._can_chunk and request.keep_alive
         self.added = added
         """Our own response headers; what is set before the head comes is told."""
-        self.done: asyncio.Future[None] | None = None
-        """While it runs: ends when the answer is on the wire, or with UpstreamLost."""
-        self.started = False
-        """Bytes have been written to the client."""
-        self.hidden = NOT_PASSED_ON
-        """The other side's headers that the client does not get."""
-        self._connection: Connection | None = None
-        self._chunked = False
-        self._events = False
-        self._refusal: list[bytes] | None = None
-        self._refused_with = 0
         self._out: list[bytes] = []
-        self._held = b""
         self._endings = endings
         self._has_ending = not endings
-        self._first = self._before = self._last = b""
-        """The first events, and the last two pieces: the ending must be in the very last."""
-        self._body_head = self._body_tail = b""
-        """The ends of an answer that is no event stream."""
-        self._status = 0
-        self._content_type = self._encoding = b""
-        self.first_at: float | None = None
-        """When the body began, as `time.perf_counter` tells it."""
-        self.sent = 0
-        """Bytes of the body that were passed on."""
-        self.copy: list[bytes] | None = None
-        """Gathers all that is written, when somebody wants it."""
-        self._noting = True
-        self._failure = ""
-        self._stalled = self._is_over = False
         self._stall_timeout = stall_timeout
-        self._stall: asyncio.TimerHandle | None = None
 
     # --- for the endpoint
 

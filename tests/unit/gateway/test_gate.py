@@ -23,7 +23,7 @@ def asked(*headers: tuple[str, str], local: str = "127.0.0.1") -> Any:
     return SimpleNamespace(
         headers=CIMultiDict(headers),
         remote="192.0.2.7",
-        protocol=SimpleNamespace(sockname=(local, 8090)),
+        protocol=SimpleNamespace(local_address=local),
     )
 
 
