@@ -382,12 +382,14 @@ class Relay:
 
     def _keep_ends(self, data: bytes) -> None:
         """Remember the ends of a body that may tell its tokens."""
-        if b"json" in self._content_type:
+        if b"json" not in self._content_type:
+            self._body_head = self._body_head or data[:1]
+        elif not self._body_head and len(data) <= KEPT_BYTES:  # all of it, as nearly always
+            self._body_head = data
+        else:
             room = KEPT_BYTES - len(self._body_head)
             self._body_head += data[:room]
             self._body_tail = (self._body_tail + data[room:])[-KEPT_BYTES:]
-        elif data:
-            self._body_head = self._body_head or data[:1]
 
     def _ends_in(self, data: bytes) -> bool:
         return any(ending in data for ending in self._endings)
