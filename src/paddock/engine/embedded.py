@@ -42,8 +42,12 @@ def main(argv: list[str]) -> NoReturn:
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     print(f"ready on {server.listening_address}", file=sys.stderr, flush=True)  # noqa: T201
     threading.Thread(target=leave_with_parent, daemon=True).start()
+    # A signal that comes just before `signal.pause()` would not end it: a pipe keeps it.
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
     while True:
-        signal.pause()
+        os.read(woken, 1)
 
 
 def wishes(argv: list[str]) -> list[tuple[str, object]]:
