@@ -95,9 +95,10 @@ class Peer:
             yield
             self.is_well()
         except UpstreamLost as error:
-            self.is_lost(error.message)
+            reason = _reason(error)
+            self.is_lost(reason)
             raise PeerLost(
-                f"peer {self.id}: {error.message}",
+                f"peer {self.id}: {reason}",
                 hint=error.hint or f"is it running, and is peers.{self.id}.proxy right?",
             ) from error
         finally:
@@ -131,7 +132,7 @@ class Peer:
                 "GET", "/v1/models", timeout=ASK_SECONDS, limit=LIST_BYTES
             )
         except UpstreamLost as error:
-            self.is_lost(error.message)
+            self.is_lost(_reason(error))
         except TimeoutError:
             self.is_lost(f"it did not answer within {ASK_SECONDS:g} s")
         else:
@@ -156,6 +157,11 @@ class Peer:
         self._retired = True
         if not self.in_flight:
             self.pool.close()
+
+
+def _reason(error: UpstreamLost) -> str:
+    """Why it was lost. A connection calls whatever it leads to an engine."""
+    return error.message.replace("the engine", "the peer")
 
 
 def _listed(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -111,7 +111,7 @@ async def test_a_peer_that_is_not_http_is_not_reachable(server: Upstream) -> Non
     peer = await told(server)
 
     assert peer.reachable is False
-    assert "not HTTP" in peer.error
+    assert peer.error == "the peer's answer is not HTTP"
 
 
 async def test_the_owners_list_stands_whatever_the_peer_says(server: Upstream) -> None:
@@ -194,10 +194,10 @@ def test_requests_are_counted_and_their_end_tells_how_the_peer_is(bus: EventBus)
     assert not peer.in_flight
     assert peer.reachable is True
 
-    with pytest.raises(PeerLost, match="peer p: it broke") as raised, peer.serving("a"):
-        raise UpstreamLost("it broke")
+    with pytest.raises(PeerLost, match="peer p: the peer broke") as raised, peer.serving("a"):
+        raise UpstreamLost("the engine broke")
     assert "peers.p.proxy" in raised.value.hint
-    assert (peer.reachable, peer.error) == (False, "it broke")
+    assert (peer.reachable, peer.error) == (False, "the peer broke")
     assert not peer.in_flight
 
 
