@@ -12,7 +12,7 @@ from paddock.config.schema import Config, Door, Listen
 from paddock.config.section import Section
 from paddock.events import CatalogChanged
 
-AT_START: Final = ("stateDir", "store", "metricsMaxInMemory")
+AT_START: Final = ("stateDir", "logTimeFormat", "logToStdout", "store", "metricsMaxInMemory")
 """Keys that are read when the daemon starts. So is `listen`, but for each door's `auth`."""
 
 

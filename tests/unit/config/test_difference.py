@@ -54,6 +54,8 @@ def test_what_changed_is_told_key_by_key(old, new, changes):
     [
         ({}, {"stateDir": "/s"}, ["stateDir"]),
         ({}, {"metricsMaxInMemory": 5}, ["metricsMaxInMemory"]),
+        ({}, {"logToStdout": "both"}, ["logToStdout"]),
+        ({}, {"logTimeFormat": "kitchen"}, ["logTimeFormat"]),
         ({}, {"store": {"path": "/db"}}, ["store.path"]),
         ({}, {"listen": {"openai": {"port": 1}}}, ["listen.openai.port"]),
         ({}, {"listen": {"openai": None}}, ["listen.openai"]),
