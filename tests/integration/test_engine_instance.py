@@ -186,6 +186,17 @@ async def test_a_flag_that_the_engine_does_not_know_starts_nothing(engineering):
     assert instance.pid is None
 
 
+@pytest.mark.parametrize("flag", ["--api-key=canary", "--apikey=canary", "--api_key canary"])
+async def test_a_refused_flag_does_not_tell_its_secret(engineering, flag):
+    command = f"/bin/sh -c 'echo error: invalid argument: \"$*\"; exit 1' x {flag}"
+    launcher = await engineering.launcher(models={"m": {"cmd": command}})
+    for model in engineering.model(args=flag), engineering.model(cmd=command):
+        failure = await failure_of(launcher.new(model))
+        assert failure.kind is FailureKind.BAD_FLAG
+        assert "canary" not in f"{failure.message} {failure.hint} {failure.output}"
+    assert failure.output
+
+
 async def test_an_engine_that_is_not_there_says_so(engineering):
     launcher = await engineering.launcher(engines={"x": {"llama_server": "/nowhere/llama-server"}})
     failure = await failure_of(launcher.new(engineering.model()))

@@ -66,7 +66,7 @@ async def test_its_end_is_seen_where_there_are_no_pidfds(spawn, monkeypatch):
 
 
 async def test_a_flood_of_output_leaves_the_loop_free(spawn):
-    output = Output(lambda text: None)
+    output = Output(lambda text: None, str)
     ear = Ear(output, lambda line: False)
     process = Process.spawn(["/usr/bin/yes"], {}, stdout=ear.stdout, stderr=ear.stderr)
     process.release()

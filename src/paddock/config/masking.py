@@ -13,14 +13,29 @@ SHORTEST = 4
 """Shorter texts are not looked for: they keep nobody out, and are part of many words."""
 
 _GIVEN = re.compile(
-    r"""(?<!\S)(?:--api-key|--hf-token|-hft)(?:=|\s+)(?P<value>"[^"]*"|'[^']*'|\S+)"""
+    r"""(?<!\S)(?:--api[-_]key|--hf[-_]token|-hft)(?:=|\s+)(?P<value>"[^"]*"|'[^']*'|\S+)"""
 )
+_FLAG = re.compile(r"(?<![\w-])--?\w[\w-]*=\S+")
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 
 
 def sounds_secret(name: str) -> bool:
     """Whether a variable or macro of this name holds what only its owner may know."""
     return _SECRET_NAME.search(name) is not None
+
+
+def masked_setting(setting: str) -> str:
+    """A `NAME=value` text, with a mask for the value when the name sounds secret."""
+    name, equals, _ = setting.partition("=")
+    return f"{name}={MASK}" if equals and sounds_secret(name) else setting
+
+
+def masked_flags(text: str) -> str:
+    """`text` with masks for the values of flags like `--some-key=value` whose names sound secret.
+
+    For what others say of flags: they may be misspelt, so that nobody has known their values.
+    """
+    return _FLAG.sub(lambda found: masked_setting(found[0]), text)
 
 
 def secrets_among(named: Mapping[str, Any]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from paddock.config.masking import MASK, sounds_secret
+from paddock.config.masking import MASK, masked_setting, sounds_secret
 from paddock.config.schema import Config
 
 
@@ -42,9 +42,4 @@ def _masked(env: dict[str, Any] | list[str]) -> dict[str, Any] | list[str]:
     """An engine's variables or macros, or a model's NAME=value settings."""
     if isinstance(env, dict):
         return {name: MASK if sounds_secret(name) else env[name] for name in env}
-    return [_masked_setting(setting) for setting in env]
-
-
-def _masked_setting(setting: str) -> str:
-    name, equals, _ = setting.partition("=")
-    return f"{name}={MASK}" if equals and sounds_secret(name) else setting
+    return [masked_setting(setting) for setting in env]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from paddock.config.masking import masked_setting
 from paddock.config.words import words
 from paddock.errors import ArgumentRefused
 
@@ -82,7 +83,8 @@ class FlagTable:
         flag = self.find(word)
         if flag is None:
             raise ArgumentRefused(
-                f"{self._program} does not know the flag {word}", hint=self._advice(word)
+                f"{self._program} does not know the flag {masked_setting(word)}",
+                hint=self._advice(word),
             )
         if flag.successor:
             raise ArgumentRefused(
@@ -92,7 +94,7 @@ class FlagTable:
 
     def _advice(self, word: str) -> str:
         if not word.startswith("-"):
-            return f"{word!r} is not a flag, nor the value of the flag before it"
+            return f"{masked_setting(word)!r} is not a flag, nor the value of the flag before it"
         if "=" in word:
             return "write the flag and its value as two words"
         successor = SUCCESSORS.get(normal(word), "")

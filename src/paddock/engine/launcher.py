@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from paddock.config.current import Current
+from paddock.config.masking import masked_flags
 from paddock.engine.children import Children
 from paddock.engine.engines import Engines
 from paddock.engine.instance import Instance
@@ -78,9 +79,12 @@ class Launcher:
         """What the model's instances printed and will print, the last of them last."""
         output = self._outputs.get(model_id)
         if output is None:
-            output = Output(partial(self._write, model_id, file_name(model_id)))
+            output = Output(partial(self._write, model_id, file_name(model_id)), self._mask)
             self._outputs[model_id] = output
         return output
+
+    def _mask(self, line: str) -> str:
+        return masked_flags(self._site.current.masking.text(line))
 
     def _write(self, model_id: str, file: str, text: str) -> None:
         self._logs.write(file, text)

@@ -1,7 +1,8 @@
 """What a model's child prints: lines in a bounded ring, for followers, and for the log file.
 
 Output is untrusted: it may be endless, binary, or hold sequences that drive a terminal. Lines are
-cut, decoded with replacement, and freed of control characters before anyone sees them.
+cut, decoded with replacement, and freed of control characters before anyone sees them. Nor do they
+see secrets that the child was given, and which it may repeat.
 """
 
 from __future__ import annotations
@@ -91,9 +92,10 @@ class Ear:
 class Output:
     """The last lines that the children of one model printed. Loop thread only."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        """`write` takes text for the log file; it must not block."""
+    def __init__(self, write: Callable[[str], None], mask: Callable[[str], str]) -> None:
+        """`write` takes text for the log file; it must not block. `mask` hides what is secret."""
         self._write = write
+        self._mask = mask
         self._ring: deque[str] = deque()
         self._size = 0
         self._followers: set[Follower] = set()
@@ -102,7 +104,7 @@ class Output:
 
     def add(self, lines: Iterable[str]) -> None:
         """Take lines as they come."""
-        fresh = list(lines)
+        fresh = [self._mask(line) for line in lines]
         if not fresh:
             return
         for line in fresh:

@@ -2,7 +2,14 @@ import pytest
 
 from paddock.config.current import Current
 from paddock.config.load import load
-from paddock.config.masking import MASK, Masking, secrets_among, secrets_in, sounds_secret
+from paddock.config.masking import (
+    MASK,
+    Masking,
+    masked_flags,
+    secrets_among,
+    secrets_in,
+    sounds_secret,
+)
 from paddock.config.schema import Config
 from paddock.config.show import as_yaml_text
 
@@ -104,6 +111,7 @@ def test_what_is_no_longer_configured_stays_hidden():
     [
         ("llama-server --api-key canary -m x", {"canary"}),
         ("llama-server --api-key=canary", {"canary"}),
+        ("llama-server --api_key canary", {"canary"}),
         ("docker run x\n  --api-key 'one,two'", {"one", "two"}),
         ('x -hft "canary" --hf-token other', {"canary", "other"}),
         ("x --api-key-file /etc/keys --max-tokens 4096 --key", set()),
@@ -112,6 +120,20 @@ def test_what_is_no_longer_configured_stays_hidden():
 )
 def test_keys_in_a_command_are_found(command, secrets):
     assert secrets_in(command) == secrets
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("error: invalid argument: --apikey=canary", f"error: invalid argument: --apikey={MASK}"),
+        ("unexpected '--auth-token=canary' found", f"unexpected '--auth-token={MASK} found"),
+        ("-key=canary -c=4096", f"-key={MASK} -c=4096"),
+        ("n_tokens=5, --ctx-size=4096 --key", "n_tokens=5, --ctx-size=4096 --key"),
+        ("-----=key=5", "-----=key=5"),
+    ],
+)
+def test_values_of_flags_whose_names_sound_secret_are_hidden_in_what_is_said(line, shown):
+    assert masked_flags(line) == shown
 
 
 def test_a_key_in_a_command_is_not_shown():

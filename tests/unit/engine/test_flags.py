@@ -72,6 +72,8 @@ def test_a_command_line_is_cut_into_flags_with_their_values(table):
         (["--draft", "4"], "--draft", "--spec-draft-n-max or --spec-ngram-mod-n-max"),
         (["--ctx-sise", "4"], "--ctx-sise", "--ctx-size"),
         (["--ctx-size=4"], "--ctx-size=4", "two words"),
+        (["--api-key=canary"], "--api-key=****", "two words"),
+        (["token=canary"], "token=****", "'token=****"),
         (["-c"], "-c needs a value", ""),
         (["-nkvo", "yes"], "yes", "not a flag"),
         (["--zzzzzz"], "--zzzzzz", "remove it"),
@@ -82,6 +84,7 @@ def test_what_cannot_be_used_is_refused_by_name(table, words, message, hint):
         table.parse(words)
     assert message in refused.value.message
     assert hint in refused.value.hint
+    assert "canary" not in refused.value.message + refused.value.hint
 
 
 def test_an_older_program_keeps_its_own_flags():

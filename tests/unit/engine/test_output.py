@@ -24,7 +24,7 @@ def written():
 
 @pytest.fixture
 def output(written):
-    return Output(written.append)
+    return Output(written.append, lambda line: line.replace("canary", "***"))
 
 
 @given(st.lists(st.binary(max_size=30).map(lambda part: part.replace(b"\n", b""))), st.data())
@@ -103,6 +103,14 @@ async def test_what_is_added_is_written_in_one_piece(output, written):
     output.add(["a", "b"])
     output.add([])
     assert written == ["a\nb\n"]
+
+
+async def test_a_secret_in_a_line_is_hidden_from_all(output, written):
+    with output.subscribe() as follower:
+        output.add(["its key is canary"])
+        assert await anext(aiter(follower)) == "its key is ***"
+    assert output.tail() == ("its key is ***",)
+    assert written == ["its key is ***\n"]
 
 
 async def test_a_follower_gets_history_then_what_comes(output):
