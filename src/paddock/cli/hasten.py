@@ -7,20 +7,37 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+_PLUGINS: Final = "PYDANTIC_DISABLE_PLUGINS"
 
 
 @contextmanager
 def hastened_imports() -> Iterator[None]:
     """Import without what only costs time: what is imported stays, and nothing of it is rubbish."""
-    # Pydantic would look through every installed package for plugins; we have none.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()
     try:
-        with _no_default_trust():
+        with _no_default_trust(), _no_plugins():
             yield
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def _no_plugins() -> Iterator[None]:
+    """Pydantic would look through every installed package for plugins; we have none.
+
+    What it is told so with is taken back: commands of the owner's get our whole environment.
+    """
+    if _PLUGINS in os.environ:
+        yield
+        return
+    os.environ[_PLUGINS] = "__all__"
+    try:
+        yield
+    finally:
+        del os.environ[_PLUGINS]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 from paddock.config.masking import Masking, secrets_among, secrets_in
 from paddock.config.model_entry import ModelEntry
@@ -139,6 +139,9 @@ class Upstream(Section):
 class Config(Section):
     """Everything the owner can say."""
 
+    # Its parts are built with it, and it when it is imported: that is when the start is hastened.
+    model_config = ConfigDict(defer_build=False)
+
     models_dir: Folders = []
     """Folder, or list of folders, watched with all below; every GGUF in it is a model."""
     state_dir: Folder = Path()
@@ -250,7 +253,9 @@ class Config(Section):
         """Hides variables and macros whose names sound secret, and keys in commands."""
         macros = [self.macros, *(model.macros for model in self.models.values())]
         commands = [self.default_model_args, *(engine.args for engine in self.engines.values())]
-        commands += [text for one in self.models.values() for text in (one.cmd, one.args)]
+        commands += [
+            text for one in self.models.values() for text in (one.cmd, one.cmd_stop, one.args)
+        ]
         found = (*map(secrets_among, macros), *map(secrets_in, commands))
         return Masking(self._from_environment.union(*found))
 
