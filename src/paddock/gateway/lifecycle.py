@@ -16,6 +16,7 @@ from paddock.events import CatalogChanged, Event, EventBus, InstanceChanged, Ins
 from paddock.gateway.body import model_name, parse_json_async
 from paddock.gateway.door import sent_body
 from paddock.gateway.event_stream import EVENTS, EventStreams
+from paddock.gateway.naming import Names
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
 from paddock.library.model import Model
@@ -33,11 +34,13 @@ class Lifecycle:
     def __init__(
         self,
         library: Library,
+        names: Names,
         scheduler: Scheduler[Instance],
         bus: EventBus,
         streams: EventStreams,
     ) -> None:
         self._library = library
+        self._names = names
         self._scheduler = scheduler
         self._bus = bus
         self._streams = streams
@@ -61,7 +64,7 @@ class Lifecycle:
 
     async def load(self, call: Call) -> web.Response:
         """llama.cpp's router: begin to load and answer at once."""
-        model = await self._model_in_body(call)
+        model = self._names.resolve_here(await _name_in_body(call))
         if self._is_running(model):
             raise InvalidRequest("model is already running", param="model")
         task = spawn(self._load_quietly(model), name=f"load {model.id}")
@@ -71,14 +74,14 @@ class Lifecycle:
 
     async def unload(self, call: Call) -> web.Response:
         """llama.cpp's router: unload one model."""
-        model = await self._model_in_body(call)
+        model = self._in_memory(await _name_in_body(call))
         if not await self._scheduler.unload(model.id):
             raise InvalidRequest("model is not running", param="model")
         return web.json_response({"success": True})
 
     async def load_and_wait(self, call: Call) -> web.Response:
         """Load a model and answer when it is ready, or with the reason why it cannot be."""
-        model = await self._model_in_body(call)
+        model = self._names.resolve_here(await _name_in_body(call))
         await self._scheduler.load(model)
         views = self._scheduler.snapshot().instances
         seconds = next((v.load_time for v in views if v.model == model.id), None)
@@ -96,7 +99,7 @@ class Lifecycle:
     async def unload_named(self, call: Call) -> web.Response:
         """Unload one model by any of its names; answers when its memory is free."""
         name = call.request.rel_url.path.removeprefix("/api/models/unload/")
-        await self._scheduler.unload(self._library.resolve(name).id)
+        await self._scheduler.unload(self._in_memory(name).id)
         return web.Response(text=OK)
 
     async def events(self, call: Call) -> web.StreamResponse:
@@ -104,9 +107,11 @@ class Lifecycle:
         with self._bus.subscribe() as subscription:
             return await self._streams.serve(call, _told(subscription), EVENTS)
 
-    async def _model_in_body(self, call: Call) -> Model:
-        body = await parse_json_async(await sent_body(call.request, SMALL_BODY))
-        return self._library.resolve(model_name(body))
+    def _in_memory(self, name: str) -> Model:
+        """The model to unload. Its own names come first: a profile that leads one of them elsewhere
+        must not keep it in memory.
+        """
+        return self._library.catalog.find(name) or self._names.resolve_here(name)
 
     def _is_running(self, model: Model) -> bool:
         return any(view.model == model.id for view in self._scheduler.snapshot().instances)
@@ -116,6 +121,10 @@ class Lifecycle:
             await self._scheduler.load(model)
         except PaddockError:
             return  # told to all by the instance's own event
+
+
+async def _name_in_body(call: Call) -> str:
+    return model_name(await parse_json_async(await sent_body(call.request, SMALL_BODY)))
 
 
 async def _told(events: AsyncIterable[Event]) -> AsyncIterator[bytes]:

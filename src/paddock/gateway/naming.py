@@ -105,6 +105,12 @@ class Names:
         """The model of this daemon that `asked` leads to without selectors, or None."""
         return self._library.catalog.find(self._profiles.pinned(asked))
 
+    def resolve_here(self, asked: str) -> Model:
+        """As `find_here`. Raises UnknownModel with the nearest names of models here."""
+        if name := self._profiles.pinned(asked):
+            return self._library.resolve(name)
+        raise UnknownModel(asked)
+
     def unknown(self, asked: str) -> UnknownModel:
         """The error for a name that leads nowhere, with the nearest ones that lead somewhere."""
         return self._unknown(asked, self._profiles.pinned(asked))
