@@ -16,6 +16,7 @@ from paddock.events import CatalogChanged, ConfigChanged, Event, Listener
 from paddock.gateway.door import Door
 from paddock.gateway.gate import Gate
 from paddock.library.library import Library
+from paddock.observe.captures import Captures
 from paddock.scheduler.coexist import rules_of
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.scheduler import Scheduler
@@ -64,6 +65,16 @@ def tell_log(current: Current) -> Listener:
     def tell(event: Event) -> None:
         if isinstance(event, ConfigChanged):
             logging.getLogger().setLevel(current.config.log_level.upper())
+
+    return tell
+
+
+def tell_captures(captures: Captures) -> Listener:
+    """Less room for captures counts at once: who turns them off wants none to be left."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, ConfigChanged):
+            captures.trim()
 
     return tell
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from paddock.config.current import Current
+from paddock.daemon.listeners import tell_captures
 from paddock.events import EventBus
 from paddock.gateway.problems import shape_of
 from paddock.observe.activity import Activity
@@ -29,4 +30,5 @@ async def open_journal(stack: AsyncExitStack, current: Current, bus: EventBus) -
     journal = Journal(activity, captures, lambda error: shape_of(error).status)
     stack.push_async_callback(journal.aclose)
     bus.listen(journal.counters.heard)
+    bus.listen(tell_captures(captures))
     return journal

@@ -1,4 +1,7 @@
-"""The last requests and their answers as they were, packed and in memory, to look at."""
+"""The last requests and their answers as they were, packed and in memory, to look at.
+
+Every request pays for its capture and few are looked at: what can wait until then does.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from paddock.observe.record import Ended
 
@@ -34,23 +38,40 @@ WITHOUT_ANSWER: Final = frozenset(
 OVERHEAD_BYTES = 1024
 """Counted for a capture besides its headers and bodies."""
 
+PACKED_FROM_BYTES = 1024
+"""Packing less than this takes more time than it saves room."""
+
+LEVEL = 1
+"""A third of the time of zlib's usual 6, and a few percent more room."""
+
+
+class Body(NamedTuple):
+    """A body as it is kept."""
+
+    data: bytes
+    is_packed: bool = False
+    """With zlib."""
+    is_chunked: bool = False
+    """It has the frames of HTTP's chunks, which nobody needs to look at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A request and its answer. Bodies are packed with zlib."""
+    """A request and its answer, without secrets."""
 
     path: str
     request_headers: Mapping[str, str]
-    request_body: bytes
+    request_body: Body
     answer_headers: Mapping[str, str]
-    answer_body: bytes
+    answer_body: Body
 
     @property
     def size(self) -> int:
         """Bytes it takes, about."""
         headers = (*self.request_headers.items(), *self.answer_headers.items())
         told = sum(len(name) + len(value) for name, value in headers)
-        return told + len(self.request_body) + len(self.answer_body) + OVERHEAD_BYTES
+        bodies = len(self.request_body.data) + len(self.answer_body.data)
+        return told + bodies + OVERHEAD_BYTES
 
 
 class Captures:
@@ -73,6 +94,11 @@ class Captures:
             return
         self._kept[number] = packed
         self._size += packed.size
+        self.trim()
+
+    def trim(self) -> None:
+        """Let go of the oldest that there is no room for any more."""
+        limit = self._limit()
         while self._size > limit:
             _, oldest = self._kept.popitem(last=False)
             self._size -= oldest.size
@@ -94,10 +120,16 @@ def packed(ended: Ended) -> Packed | None:
     return Packed(
         asked.path,
         without_secrets(asked.headers.items()),
-        zlib.compress(b"" if asked.path in WITHOUT_REQUEST else asked.body),
+        Body(b"") if asked.path in WITHOUT_REQUEST else _kept(asked.body),
         without_secrets(headers),
-        zlib.compress(b"" if asked.path in WITHOUT_ANSWER else body),
+        Body(b"") if asked.path in WITHOUT_ANSWER else _kept(body, is_chunked=_chunked(headers)),
     )
+
+
+def _kept(body: bytes, *, is_chunked: bool = False) -> Body:
+    if len(body) < PACKED_FROM_BYTES:
+        return Body(body, is_chunked=is_chunked)
+    return Body(zlib.compress(body, LEVEL), is_packed=True, is_chunked=is_chunked)
 
 
 def shown(number: int, capture: Packed) -> dict[str, Any]:
@@ -106,24 +138,38 @@ def shown(number: int, capture: Packed) -> dict[str, Any]:
         "id": number,
         "req_path": capture.path,
         "req_headers": dict(capture.request_headers),
-        "req_body": base64.b64encode(zlib.decompress(capture.request_body)).decode(),
+        "req_body": _shown(capture.request_body),
         "resp_headers": dict(capture.answer_headers),
-        "resp_body": base64.b64encode(zlib.decompress(capture.answer_body)).decode(),
+        "resp_body": _shown(capture.answer_body),
     }
+
+
+def _shown(body: Body) -> str:
+    data = zlib.decompress(body.data) if body.is_packed else body.data
+    return base64.b64encode(_without_chunks(data) if body.is_chunked else data).decode()
 
 
 def without_secrets(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Headers that may be shown."""
-    return {n: REDACTED if _SECRET_HEADER.search(n) else value for n, value in headers}
+    return {name: REDACTED if _is_secret(name) else value for name, value in headers}
+
+
+@lru_cache(maxsize=256)
+def _is_secret(header: str) -> bool:
+    return _SECRET_HEADER.search(header) is not None
 
 
 def _taken_apart(wire: bytes) -> tuple[list[tuple[str, str]], bytes]:
     """Headers and body of an answer as it went over the wire."""
     head, _, body = wire.partition(b"\r\n\r\n")
     lines = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
-    headers = [(name, value) for name, _, value in lines]
-    chunked = ("transfer-encoding", "chunked") in ((name.lower(), v) for name, v in headers)
-    return headers, _without_chunks(body) if chunked else body
+    return [(name, value) for name, _, value in lines], body
+
+
+def _chunked(headers: Iterable[tuple[str, str]]) -> bool:
+    return any(
+        value == "chunked" and name.lower() == "transfer-encoding" for name, value in headers
+    )
 
 
 def _without_chunks(body: bytes) -> bytes:

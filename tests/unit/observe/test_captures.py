@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from paddock.observe.answer import Answer
-from paddock.observe.captures import OVERHEAD_BYTES, Captures, Packed, packed, shown
+from paddock.observe.captures import OVERHEAD_BYTES, Body, Captures, Packed, packed, shown
 from paddock.observe.record import Asked, Ended
 
 CHUNKED = (
@@ -39,7 +39,15 @@ def show(one):
 
 
 @pytest.mark.parametrize(
-    ("copy", "body"), [(CHUNKED, b"hello\r\nwor\n"), (PLAIN, b"hello"), ((), b"")]
+    ("copy", "body"),
+    [
+        (CHUNKED, b"hello\r\nwor\n"),
+        (CHUNKED[:3], b"hello\r\nwor\n"),
+        ((*CHUNKED[:2], b"5\r\nhel"), b"hel"),
+        ((*CHUNKED[:2], b"1000\r\n" + b"a" * 4096 + b"\r\n"), b"a" * 4096),
+        (PLAIN, b"hello"),
+        ((), b""),
+    ],
 )
 def test_a_capture_shows_both_bodies_as_they_were(copy, body):
     told = show(ended(copy))
@@ -84,12 +92,12 @@ def test_what_was_not_copied_is_no_capture():
 
 
 def test_headers_count_too():
-    plain, headed = Packed("/", {}, b"", {}, b""), Packed("/", {"a": "b" * 99}, b"", {}, b"")
+    plain, headed = capture(), Packed("/", {"a": "b" * 99}, Body(b""), {}, Body(b""))
     assert headed.size - plain.size == 100
 
 
 def capture(size=0):
-    return Packed("/", {}, b"x" * size, {}, b"")
+    return Packed("/", {}, Body(b"x" * size), {}, Body(b""))
 
 
 def test_the_oldest_make_room_for_the_newest():
@@ -119,3 +127,11 @@ def test_less_room_than_before_is_kept_to():
     assert [number for number in range(10) if number in captures] == [9]
     room[0] = 0
     assert not captures.wanted
+    captures.trim()
+    assert 9 not in captures
+
+
+def test_what_repeats_itself_takes_little_room():
+    one = packed(ended((*CHUNKED[:2], b"2710\r\n" + b"again" * 2000, b"\r\n", b"0\r\n\r\n")))
+    assert one is not None
+    assert one.size < OVERHEAD_BYTES + 500
