@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 WRITE_SECONDS = 0.1
 """How long a row may wait for others that are written with it."""
 
+MOST_WAITING = 10_000
+"""Rows that may wait while a disk does not answer; more are lost, for memory must not run out."""
+
 
 class Began(NamedTuple):
     """A request has come."""
@@ -109,7 +112,14 @@ class Journal:
             self._watchers.remove(watcher)
 
     async def settle(self) -> None:
-        """Return when the rows of all requests that have ended are written, as far as can be."""
+        """Return when the rows of all requests that have ended are written, as far as can be.
+
+        Cancelling ends only the wait.
+        """
+        if self._ended or self._writing.locked():
+            await asyncio.shield(spawn(self._settle(), name="write past requests"))
+
+    async def _settle(self) -> None:
         async with self._writing:
             ended, self._ended = self._ended, []
             if ended:
@@ -133,6 +143,9 @@ class Journal:
             self._tell(Gone(record.id))
         if not ended.asked.is_kept:
             return
+        if len(self._ended) >= MOST_WAITING:
+            self._told_broken(_TOO_SLOW)
+            return
         self._ended.append(ended)
         if self._timer is None:
             loop = asyncio.get_running_loop()
@@ -140,7 +153,7 @@ class Journal:
 
     def _write_soon(self) -> None:
         self._timer = None
-        spawn(self.settle(), name="write past requests")
+        spawn(self._settle(), name="write past requests")
 
     async def _write(self, ended: list[Ended]) -> None:
         finished = await asyncio.to_thread(_finished, ended)
@@ -168,6 +181,11 @@ class Journal:
                 watcher(news)
             except Exception:
                 log.exception("a watcher of requests failed")
+
+
+_TOO_SLOW = StorageError(
+    f"{MOST_WAITING} of them wait to be written", hint="look at the disk that store.path is on"
+)
 
 
 def _finished(ended: list[Ended]) -> list[tuple[Row, Packed | None]]:

@@ -14,7 +14,7 @@ from paddock.errors import (
 from paddock.observe.activity import Activity
 from paddock.observe.answer import Answer
 from paddock.observe.captures import Captures
-from paddock.observe.journal import Began, Gone, Journal, Moved, News, Recorded
+from paddock.observe.journal import MOST_WAITING, Began, Gone, Journal, Moved, News, Recorded
 from paddock.observe.record import Asked
 from paddock.storage.activity import Query
 from paddock.storage.database import Database
@@ -184,6 +184,52 @@ async def test_a_list_that_cannot_be_written_is_told_once_and_stops_nobody(tmp_p
     ]
     await desk.journal.aclose()
     await desk.database.aclose()
+
+
+async def test_a_full_disk_costs_rows_until_there_is_room_again(tmp_path, caplog):
+    desk = Desk(tmp_path / "a.sqlite")
+
+    async def room(pages):
+        await desk.database.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages}"))
+
+    async def row():
+        with desk.journal.record(CHAT, answered(head=b"x" * 9000, copy=[b""])):
+            pass
+        await desk.journal.settle()
+
+    await row()
+    await room(1)  # it cannot grow from now on
+    for _ in range(40):
+        await row()
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert "full" in told
+    kept = len(await desk.rows(limit=100))
+    assert 0 < kept < 41
+    await room(10_000)
+    await row()
+    assert len(await desk.rows(limit=100)) == kept + 1
+    await desk.journal.aclose()
+    await desk.database.aclose()
+
+
+async def test_rows_that_wait_for_a_disk_too_long_are_lost_and_told(desk, caplog):
+    for _ in range(MOST_WAITING + 2):
+        with desk.journal.record(CHAT, answered()):
+            pass
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert f"{MOST_WAITING} of them wait" in told
+    assert desk.journal.running() == ()
+
+
+async def test_who_leaves_while_rows_are_written_takes_none_of_them_along(desk):
+    with desk.journal.record(CHAT, answered(copy=[b""])):
+        pass
+    asking = spawn(desk.journal.settle(), name="asks for rows")
+    await asyncio.sleep(0)
+    asking.cancel()
+    (row,) = await desk.rows()
+    assert row.id in desk.captures
+    assert [news for news in desk.news if isinstance(news, Recorded)] == [Recorded(row)]
 
 
 async def test_a_copied_answer_is_a_capture_of_its_row(desk):
