@@ -23,6 +23,8 @@ UNPACKED_BYTES = 1 << 20
 _OBJECT = re.compile(rb'"(usage|timings|metrics)"\s*:\s*(?=\{)')
 _NATIVE = re.compile(rb'"(tokens_evaluated|tokens_predicted)"\s*:\s*(\d{1,12})\b')
 _DECODER = json.JSONDecoder()
+_SHORTEST_MS = 1e-3
+"""Between two tokens; what is told to be shorter is no measurement, and has no finite speed."""
 _OBJECT_BYTES = 16 << 10
 """An object that tells of tokens is smaller than this."""
 
@@ -124,9 +126,9 @@ def _of_timings(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_vllm(told: Mapping[str, Any]) -> dict[str, Any]:
-    between = _number(told, "mean_itl_ms")
+    between = _number(told, "mean_itl_ms") or 0.0
     first = _number(told, "time_to_first_token_ms")
-    speed = {"generation_speed": 1000 / between} if between else {}
+    speed = {"generation_speed": 1000 / between} if between > _SHORTEST_MS else {}
     return speed | ({"prompt_ms": first} if first is not None else {})
 
 

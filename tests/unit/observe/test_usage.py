@@ -104,6 +104,10 @@ ANSWERS = {
         j({"usage": OPENAI, "metrics": {"time_to_first_token_ms": 12.5, "mean_itl_ms": 20.0}}),
         Usage(10, 8, generation_speed=50.0, prompt_ms=12.5),
     ),
+    "vllm's metrics, out of all measure": (
+        j({"metrics": {"mean_itl_ms": 1e-310}}),
+        Usage(),
+    ),
     "nothing told": (sse({"choices": [{"delta": {"content": "hi"}}]}), Usage()),
     "an error": (j({"error": {"message": "no"}}), Usage()),
     "nothing": (b"", Usage()),
