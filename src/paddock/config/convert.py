@@ -74,13 +74,17 @@ def _presets(text: str, file: Path, env: Mapping[str, str]) -> str:
 def _swap(text: str, file: Path, env: Mapping[str, str]) -> str:
     env = {**dict.fromkeys(REFERENCE.findall(text), "x"), **env}
     document = parse_document(text, str(file), env)
-    faults = _faults(document, file, env)
-    unknown = [fault.place for fault in faults if fault.message == UNKNOWN_KEY]
-    _refuse((fault for fault in faults if fault.place not in unknown), document, file)
     # References stay references: quotes around a flow value's braces are not ours to add.
     variables = Variables(text, env)
     tree = _reader().load(variables.text)
     tree = CommentedMap() if tree is None else tree
+    faults = _faults(document, file, env)
+    unknown = [
+        fault.place
+        for fault in faults
+        if fault.message == UNKNOWN_KEY and _stands_at(tree, fault.place)
+    ]
+    _refuse((fault for fault in faults if fault.place not in unknown), document, file)
     notes = [*_renamed(tree, document), *_without(tree, unknown, document)]
     return _header(file, _ABOUT_SWAP, notes) + variables.restore(_dumped(tree))
 
@@ -116,16 +120,38 @@ def _renamed(tree: Any, document: Document) -> Iterable[_Note]:
     if "logRequests" in tree:
         del tree["logRequests"]
         yield _note(("logRequests",), document, "is left out: every request is recorded")
-    for kind in ("models", "peers"):
-        for id_, entry in (tree.get(kind) or {}).items():
-            filters: Any = (entry or {}).get("filters") or {}
-            if "strip_params" in filters:
-                position = list(filters).index("strip_params")
-                words = filters.pop("strip_params")
-                if "stripParams" not in filters:
-                    filters.insert(position, "stripParams", words)
-                place = (kind, id_, "filters", "strip_params")
-                yield _note(place, document, "is written `stripParams` now")
+    filters_at = {
+        (kind, id_, "filters"): entry["filters"]
+        for kind in ("models", "peers")
+        for id_, entry in (tree.get(kind) or {}).items()
+        if entry and entry.get("filters")
+    }
+    if any(len(_own(filters)) < len(filters) for filters in filters_at.values()):
+        return  # ruamel cannot take a key out of what a `<<` reads; we read the old word, too
+    for place, filters in filters_at.items():
+        if "strip_params" in filters:
+            position = list(filters).index("strip_params")
+            words = filters.pop("strip_params")
+            if "stripParams" not in filters:
+                filters.insert(position, "stripParams", words)
+            yield _note((*place, "strip_params"), document, "is written `stripParams` now")
+
+
+def _stands_at(tree: Any, place: Place) -> bool:
+    """Whether the key of `place` is written there as it is, so that it can be taken out there.
+
+    One that `<<` brings is not, nor one below a key that is no text or is a variable's value.
+    """
+    for step in place[:-1]:
+        if step not in tree:
+            return False
+        tree = tree[step]
+    return place[-1] in _own(tree)
+
+
+def _own(mapping: CommentedMap) -> dict[Any, Any]:
+    """What `mapping` says itself, without what `<<` brings."""
+    return dict(mapping.non_merged_items())
 
 
 def _without(tree: Any, places: Iterable[Place], document: Document) -> Iterable[_Note]:

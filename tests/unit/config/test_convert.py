@@ -133,6 +133,34 @@ def test_environment_variables_stay_references(converted, text, env):
     assert (notes, body) == ([], text)
 
 
+def test_filters_that_are_merged_keep_their_old_word(converted):
+    text = (
+        "models:\n  a:\n    filters: &all {strip_params: x}\n"
+        "  b:\n    filters:\n      <<: *all\n      setParams: {y: 2}\n"
+    )
+    notes, body, file = converted(text)
+    assert (notes, body) == ([], text)
+    assert load(file, ENV, {}).models["b"].filters.strip_params == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("models:\n  a: &a\n    gpu: 1\n  b:\n    <<: *a\n", ["models.b.gpu"]),
+        ("x-all: &all\n  gpu: 1\nmodels:\n  a:\n    <<: *all\n", ["models.a.gpu"]),
+        ("models:\n  1:\n    gpu: 1\n", ["models.1.gpu"]),
+        ('models:\n  "${env.KEY}":\n    gpu: 1\n', ["models.x.gpu"]),
+        ("1: 2\n", ["1"]),
+    ],
+)
+def test_an_unknown_key_that_cannot_be_taken_out_is_for_the_owner(tmp_path, text, keys):
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="unknown key") as caught:
+        convert(file, ENV)
+    assert [problem.key for problem in caught.value.problems] == keys
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
 def test_an_empty_file_becomes_one(converted, text):
     _, body, file = converted(text)
