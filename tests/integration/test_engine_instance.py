@@ -6,12 +6,12 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
 
-from paddock.engine.ports import PortOwner, Ports, owner
+from paddock.engine.ports import LAST_PORT, PortOwner, Ports, owner
 from paddock.errors import FailureKind, InstanceFailed
 from paddock.events import InstanceState
 
@@ -396,6 +396,20 @@ async def test_a_command_without_a_check_is_ready_at_once(engineering):
     instance = launcher.new(engineering.model(cmd="/bin/sleep 300", check_endpoint="none"))
     await instance.start()
     assert instance.state is InstanceState.READY
+
+
+async def test_a_command_without_a_free_port_may_be_tried_again(engineering):
+    first = 65000
+    launcher = await engineering.launcher(start_port=first)
+    instance = launcher.new(engineering.model(cmd="/bin/sleep ${PORT}"))
+    with ExitStack() as others:
+        for port in range(first, LAST_PORT + 1):
+            with suppress(OSError):  # it is taken already
+                others.enter_context(socket.socket()).bind(("127.0.0.1", port))
+        failure = await failure_of(instance)
+    assert failure.kind is FailureKind.PORT_TAKEN
+    assert "startPort" in failure.hint
+    assert instance.state is InstanceState.FAILED
 
 
 async def test_a_command_that_is_not_there_is_named(engineering):

@@ -109,6 +109,8 @@ class Instance:
             error = await self._try_ports()
         except (EngineMissing, ArgumentRefused) as refusal:
             error = self._refused(refusal)
+        except InstanceFailed as failed:
+            error = failed
         if error:
             self._exit(error)
         return error

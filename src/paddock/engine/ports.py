@@ -7,7 +7,7 @@ from enum import Enum
 from itertools import chain
 
 from paddock.engine import procfs
-from paddock.errors import ArgumentRefused
+from paddock.errors import FailureKind, InstanceFailed
 
 DELEGATES = frozenset(
     {"docker-proxy", "dockerd", "rootlesskit", "rootlessport", "conmon", "pasta", "slirp4netns"}
@@ -39,7 +39,7 @@ class Ports:
     def take_in_row(self, first: int, model: str) -> int:
         """The model's port of the last time, else the lowest from `first` on that no model has had.
 
-        Raises ArgumentRefused when there is none.
+        Raises InstanceFailed when there is none.
         """
         others = self._taken | {port for name, port in self._homes.items() if name != model}
         home = max(first, self._homes.get(model, first))
@@ -48,9 +48,9 @@ class Ports:
                 self._taken.add(port)
                 self._homes[model] = port
                 return port
-        raise ArgumentRefused(
-            f"no port from {first} on is free", hint="set startPort to a lower number"
-        )
+        problem = f"no port from {first} on is free"
+        hint = "set startPort to a lower number"
+        raise InstanceFailed(model, FailureKind.PORT_TAKEN, problem, hint=hint)
 
     def give_back(self, port: int) -> None:
         """The port may be handed out again. Idempotent."""

@@ -30,7 +30,10 @@ class Site:
         return self.current.config
 
     def take_port(self, model: Model) -> int:
-        """A port for a child of `model`; 0 for a command with one of its own."""
+        """A port for a child of `model`; 0 for a command with one of its own.
+
+        Raises InstanceFailed when none is free.
+        """
         if not model.settings.cmd:
             return self.ports.take()
         if not wants_port(model.settings):

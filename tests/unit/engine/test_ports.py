@@ -4,7 +4,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from paddock.engine.ports import LAST_PORT, Ports
-from paddock.errors import ArgumentRefused
+from paddock.errors import FailureKind, InstanceFailed
 
 
 def row(count):
@@ -73,9 +73,10 @@ def test_a_start_port_that_was_raised_counts():
 
 def test_no_port_left_is_told_with_what_to_do():
     ports = Ports()
-    with suppress(ArgumentRefused):
+    with suppress(InstanceFailed):
         for number in range(10):
             ports.take_in_row(LAST_PORT - 5, f"m{number}")
-    with pytest.raises(ArgumentRefused, match="no port from") as refused:
+    with pytest.raises(InstanceFailed, match="no port from") as refused:
         ports.take_in_row(LAST_PORT - 5, "one more")
+    assert refused.value.kind is FailureKind.PORT_TAKEN
     assert "startPort" in refused.value.hint
