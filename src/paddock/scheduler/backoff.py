@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from paddock.errors import FailureKind, InstanceFailed
 from paddock.library.model import Model
-from paddock.scheduler.refusals import crash_loop, failed
+from paddock.scheduler.refusals import crash_loop, failed, failed_for_good
 
 WINDOW = 60.0
 """Seconds for which a failure counts."""
@@ -56,7 +56,7 @@ class History:
         if self.until < math.inf:
             return failed(self.last, retry_after=max(self.until - now, 0.0))
         if self.last.kind in LASTING:
-            return failed(self.last, retry_after=None)
+            return failed_for_good(self.last)
         return crash_loop(self.last, len(self.times), WINDOW)
 
     @property

@@ -85,7 +85,7 @@ def again(error: EngineError) -> EngineError:
     return type(error)(error.message, hint=error.hint)
 
 
-def failed(error: InstanceFailed, retry_after: float | None) -> InstanceFailed:
+def failed(error: InstanceFailed, retry_after: float) -> InstanceFailed:
     """A copy to raise, with the time after which a retry makes sense."""
     return InstanceFailed(
         error.model,
@@ -97,6 +97,13 @@ def failed(error: InstanceFailed, retry_after: float | None) -> InstanceFailed:
     )
 
 
+def failed_for_good(error: InstanceFailed) -> InstanceFailed:
+    """A copy to raise for what no retry heals; tells how the model is tried again all the same."""
+    return InstanceFailed(
+        error.model, error.kind, error.message, hint=_then_load(error), output=error.output
+    )
+
+
 def crash_loop(last: InstanceFailed, failures: int, window: float) -> InstanceFailed:
     """For a model that failed too often; tells what the child itself said."""
     return InstanceFailed(
@@ -104,6 +111,11 @@ def crash_loop(last: InstanceFailed, failures: int, window: float) -> InstanceFa
         FailureKind.CRASH_LOOP,
         f"{last.model} failed {failures} times within {window:.0f} s and is not tried again; "
         f"the last time: {last.message}",
-        hint=f"{last.hint or 'see its log'}; then `paddock load {last.model}`, or change its entry",
+        hint=_then_load(last),
         output=last.output,
     )
+
+
+def _then_load(error: InstanceFailed) -> str:
+    advice = error.hint or "see its log"
+    return f"{advice}; then `paddock load {error.model}`, or change its entry"

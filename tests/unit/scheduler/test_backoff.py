@@ -63,6 +63,14 @@ def test_five_failures_within_a_minute_are_a_crash_loop_with_the_childs_last_wor
     assert "paddock load a" in answer.hint
 
 
+def test_what_no_retry_heals_tells_how_it_is_tried_again(failures, failure, model):
+    history = fail(failures, model(), 0, kind=FailureKind.NOT_EXECUTABLE, error=failure)
+    answer = history.answer(1)
+    assert answer.kind is FailureKind.NOT_EXECUTABLE
+    assert answer.retry_after is None
+    assert "paddock load a" in answer.hint
+
+
 def test_a_pause_blocks_until_it_is_over_and_tells_what_is_left(failures, failure, model):
     fail(failures, model(), 10, error=failure)
     assert failures.blocking(model(), 10.4).answer(10.4).retry_after == pytest.approx(0.6)
