@@ -10,7 +10,7 @@ from paddock.config.model_entry import ModelEntry
 from paddock.engine.address import parse_url
 from paddock.engine.engine import Launch
 from paddock.engine.environment import inherited_environment, named_values
-from paddock.engine.flags import split
+from paddock.engine.flags import normal, split
 from paddock.errors import ArgumentRefused
 from paddock.library.model import Model
 
@@ -83,7 +83,7 @@ def given_key(argv: Sequence[str]) -> str:
     """The first key that the words give to the program; empty without one."""
     for word, following in zip(argv, (*argv[1:], ""), strict=True):
         name, equals, value = word.partition("=")
-        if name == "--api-key":
+        if normal(name) == "--api-key":
             return (value if equals else following).split(",")[0]
     return ""
 

@@ -73,6 +73,12 @@ SIGNS = (
         _FLAG_HINT,
     ),
     Sign(
+        r"failed to notify router server",
+        FailureKind.NOT_EXECUTABLE,
+        "this llama-server tells its progress to llama.cpp's own router and to nobody else",
+        "use a newer llama.cpp",
+    ),
+    Sign(
         r"couldn't bind HTTP server socket|address already in use|EADDRINUSE|\[Errno 98\]",
         FailureKind.PORT_TAKEN,
         "another program took the engine's port",

@@ -47,6 +47,7 @@ async def test_port_and_id_are_filled_in_without_making_new_words():
         ("numactl -N 0 /opt/llama-server -m x", [], "secret", "secret"),
         ("llama-server --api-key mine", [], "mine", None),
         ("llama-server --api-key=mine,other", [], "mine", None),
+        ("llama-server --api_key mine", [], "mine", None),
         ("llama-server --api-key-file f", [], "secret", "secret"),
         ("llama-server", ["LLAMA_API_KEY=mine"], "mine", "mine"),
         ("vllm serve m", [], "", None),

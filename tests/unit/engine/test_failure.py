@@ -52,6 +52,7 @@ EXECUTABLE = FailureKind.NOT_EXECUTABLE
         ("E tensor 'T' data is not within the file bounds, model is corrupted", CORRUPT, "'T'"),
         ("E load: tensor 'blk.0.attn_q.weight' not found", CORRUPT, "blk.0"),
         ("E load: key not found in model: llama.context_length", CORRUPT, "context_length"),
+        ("E srv: failed to notify router server: Could not connect", EXECUTABLE, "router"),
         ("E couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 9", PORT, "port"),
         ("OSError: [Errno 98] error while attempting to bind on address", PORT, "port"),
         ("bind: Address already in use", PORT, "port"),
