@@ -25,6 +25,7 @@ from paddock.gateway.routes import Call, Route
 from paddock.gateway.selectors import Candidate
 from paddock.library.library import Library
 from paddock.library.model import Model, Trait
+from paddock.library.naming import lookup_key
 from paddock.scheduler.scheduler import Scheduler
 from paddock.scheduler.view import SchedulerView
 
@@ -93,19 +94,27 @@ class ModelList:
     async def model(self, call: Call) -> web.Response:
         """One entry, by any name that leads to it."""
         name = call.request.rel_url.path.removeprefix("/v1/models/")
-        if entry := self._all(with_peers=True).get(name):
-            return web.json_response(entry)
-        if model := self._names.find_here(name):
-            return web.json_response(self._model(model, states(self._scheduler.snapshot())))
-        if offered := self._peers.find(name):
-            return web.json_response(self._peer_model(offered))
-        raise self._names.unknown(name)
+        entry = self._all(with_peers=True).get(name) or self._found(self._profiles.pinned(name))
+        if entry is None:
+            raise self._names.unknown(name)
+        return web.json_response(entry)
+
+    def _found(self, name: str) -> Entry | None:
+        """The entry of what `name` leads to, listed or not, as `Names.resolve` has it."""
+        key = lookup_key(name)
+        for selector in self._names.selectors():
+            if lookup_key(selector[0]) == key:
+                return self._selector(*selector)
+        if model := self._library.catalog.find(name):
+            return self._model(model, states(self._scheduler.snapshot()))
+        offered = self._peers.find(name)
+        return self._peer_model(offered) if offered else None
 
     def _all(self, *, with_peers: bool) -> dict[str, Entry]:
-        """Of equal ids the one that a request would reach counts."""
-        entries = {entry["id"]: entry for entry in self._here()}
-        if with_peers:
-            entries |= {model.name: self._peer_model(model) for model in self._peers.models()}
+        """Of equal ids the one that a request would reach counts; but a pin hides no entry."""
+        peers = self._peers.models() if with_peers else ()
+        entries = {model.name: self._peer_model(model) for model in peers}
+        entries |= {entry["id"]: entry for entry in self._here()}
         entries |= {entry["id"]: entry for entry in self._selectors()}
         pins = self._profiles.pins
         return {pin: self._pin(pin, to) for pin, to in pins.items() if to} | entries
@@ -203,7 +212,9 @@ class ModelList:
 
     def _pin(self, name: str, target: str) -> Entry:
         told = {"type": "profile", "profile": self._profiles.active, "target": target}
-        return self._entry(name, name, {"value": "unloaded"}, meta={"llamaswap": told})
+        found = self._found(target)
+        status = found["status"] if found else {"value": "unloaded"}
+        return self._entry(name, name, status, meta={"llamaswap": told})
 
 
 def states(view: SchedulerView) -> dict[str, InstanceState]:
