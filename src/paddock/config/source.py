@@ -12,6 +12,7 @@ from typing import Any
 from paddock.config.load import load
 from paddock.config.schema import Config
 from paddock.config.sources import sources
+from paddock.errors import ConfigError
 
 Look = tuple[tuple[str, tuple[int, ...] | None], ...]
 """Path and state of each file; None: it cannot be seen. Whatever is written makes another one."""
@@ -34,21 +35,29 @@ class Source:
     config_dir: Path | None = None
     """A folder whose YAML files are added to the file."""
     _config: Config = field(default_factory=Config, init=False, repr=False)
+    _wrong: tuple[Path, ...] = field(default=(), init=False, repr=False)
+    """Files with errors: presets among them may be new, so that `_config` does not know them."""
     _read: Look = field(default=(), init=False, repr=False)
 
     def load(self) -> Config:
         """Read it, now. Raises ConfigError."""
         self._read = self.look()  # before the reading: what is written meanwhile is a change
         flags = deepcopy(dict(self.overrides))
-        self._config = load(self.file, self.env, flags, config_dir=self.config_dir)
-        before = dict(self._read)
-        self._read = tuple((file, before.get(file, state)) for file, state in self.look())
+        try:
+            self._config = load(self.file, self.env, flags, config_dir=self.config_dir)
+            self._wrong = ()
+        except ConfigError as error:
+            self._wrong = _absolute_files(error)
+            raise
+        finally:
+            before = dict(self._read)
+            self._read = tuple((file, before.get(file, state)) for file, state in self.look())
         return self._config
 
     def files(self) -> tuple[Path, ...]:
         """The files it is read from, whether or not they exist."""
-        found = sources(self.file, self.config_dir, self._config)
-        return tuple(file.absolute() for file in found)
+        found = (*sources(self.file, self.config_dir, self._config), *self._wrong)
+        return tuple(dict.fromkeys(file.absolute() for file in found))
 
     def look(self) -> Look:
         """How the files are now. Links are followed."""
@@ -61,6 +70,12 @@ class Source:
     def is_blank(self) -> bool:
         """Whether a file is gone or says nothing, as it is for a moment while it is saved."""
         return any(map(_is_blank, self.files()))
+
+
+def _absolute_files(error: ConfigError) -> tuple[Path, ...]:
+    """What the problems are in, presets always; problems can be in flags, too."""
+    named = (Path(problem.file) for problem in error.problems)
+    return tuple(dict.fromkeys(file for file in named if file.is_absolute()))
 
 
 def _state(file: Path) -> tuple[int, ...] | None:

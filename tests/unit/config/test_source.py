@@ -84,6 +84,22 @@ def test_the_files_of_a_folder_and_presets_are_looked_at(tmp_path, file):
     assert source.files() == (file, folder / "a.yaml", presets)
 
 
+@pytest.mark.parametrize("before", [None, "[a]\nmodel\n"])
+def test_presets_that_were_refused_are_looked_at_until_they_are_right(tmp_path, file, before):
+    source = loaded(file)
+    presets = tmp_path / "models.ini"
+    if before:
+        presets.write_text(before)
+    file.write_text("presets: [models.ini]\n")
+    with pytest.raises(ConfigError):
+        source.load()
+    assert not source.has_changed()
+    presets.write_text("[a]\nmodel = /m/a.gguf\n")
+    assert source.has_changed()
+    assert list(source.load().models) == ["a"]
+    assert source.files() == (file, presets)
+
+
 @pytest.mark.parametrize(
     ("text", "blank"),
     [("", True), (" \n\n", True), ("# a\n---\n", True), ("a: 1", False), ("# a\n\nb: 2\n", False)],
