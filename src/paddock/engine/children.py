@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from paddock.engine import pidfile
@@ -56,7 +57,7 @@ class Children:
         self._guard.add(process.pid)
         process.ended.add_done_callback(lambda _: self._guard.remove(process.pid))
         try:
-            path = await asyncio.to_thread(pidfile.note, self._folder, process.pid, token)
+            path = await asyncio.to_thread(self._note, process.pid, token)
         except BaseException:
             await process.end(grace=0)
             raise
@@ -64,8 +65,14 @@ class Children:
         process.release()
         return process
 
+    def _note(self, pid: int, token: str) -> Path:
+        try:
+            return pidfile.note(self._folder, pid, token)
+        except OSError as error:  # a full disk names no file
+            raise OSError(error.errno, error.strerror, str(self._folder)) from error
+
     def _remove(self, path: Path) -> None:
-        task = spawn(asyncio.to_thread(path.unlink, missing_ok=True), name=f"remove {path.name}")
+        task = spawn(asyncio.to_thread(_removed, path), name=f"remove {path.name}")
         self._removals.add(task)
         task.add_done_callback(self._removals.discard)
 
@@ -74,3 +81,8 @@ class Children:
         if self._removals:
             await asyncio.wait(self._removals)
         await self._guard.aclose()
+
+
+def _removed(path: Path) -> None:
+    with suppress(OSError):  # what stays on a broken disk is removed by the next daemon
+        path.unlink()

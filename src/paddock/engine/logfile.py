@@ -66,12 +66,16 @@ class LogFiles:
             self._thread.join(CLOSE_SECONDS)
 
     def _work(self) -> None:
+        broken: set[str] = set()
         while batch := self._next_batch():
             for name, parts in batch.items():
                 try:
                     self._append(self._folder / name, b"".join(parts))
+                    broken.discard(name)
                 except OSError as error:
-                    log.warning("cannot write the log %s: %s", name, error)
+                    if name not in broken:
+                        log.warning("cannot write the log %s: %s", name, error)
+                    broken.add(name)
 
     def _next_batch(self) -> dict[str, list[bytes]]:
         """All that waits; empty once closed."""

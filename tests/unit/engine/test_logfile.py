@@ -1,5 +1,6 @@
 import os
 import threading
+import time
 
 import pytest
 
@@ -46,6 +47,20 @@ def test_a_link_in_its_place_is_not_followed(logs, tmp_path):
     logs.write("m.log", "x\n")
     logs.close()
     assert target.read_text() == "precious"
+
+
+def test_a_disk_that_takes_nothing_is_told_once(tmp_path, caplog):
+    (tmp_path / "m.log").mkdir()
+    logs = LogFiles(tmp_path)
+    logs.start()
+    logs.write("m.log", "first\n")
+    deadline = time.monotonic() + 30
+    while not caplog.messages and time.monotonic() < deadline:
+        time.sleep(0.001)
+    logs.write("m.log", "second\n")
+    logs.close()
+    (told,) = caplog.messages
+    assert told.startswith("cannot write the log m.log: ")
 
 
 def test_a_disk_that_hangs_drops_text_and_never_blocks(tmp_path):
