@@ -75,12 +75,13 @@ def _problem(url: str, parts: SplitResult, host: str) -> str:
     if parts.username is not None:
         return "holds a name or a password; a key has its own place"
     if parts.query or parts.fragment:
-        return "goes on after its path"
+        return "goes on after its path, as no address of a server does"
     return ""
 
 
 def _refused(url: str, problem: str) -> ArgumentRefused:
-    shown = url.rpartition("@")[2]  # what is before it may be a password
+    # What is before an @ may be a password, and what is behind the path a key.
+    shown = re.sub(r"[?#].*", "?…", url.rpartition("@")[2], flags=re.DOTALL)
     return ArgumentRefused(
         f"the address {shown!r} {problem}", hint="write it as http://HOST:PORT/PATH"
     )

@@ -43,6 +43,8 @@ def test_a_url_is_an_address(url, address):
         ("http://host/\u20ac", "cannot hold"),
         ("http://host/a\r\nX: y", "cannot hold"),
         ("http://host/?a=b", "after its path"),
+        ("http://host/?key=secret", "after its path"),
+        ("http://host/#secret", "after its path"),
         ("http://host/#a", "after its path"),
         ("http://me:secret@host", "password"),
     ],
