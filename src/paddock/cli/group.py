@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from paddock import __version__
+from paddock.cli.table import printable
 from paddock.errors import ConfigError, PaddockError
 
 COMMANDS = ("serve", "demo", "list", "ps", "load", "stop", "status", "reload", "logs", "config")
@@ -25,7 +26,7 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:  # noqa: ARG002  # click's signature
         """Print it."""
         hint = f"\n  {self.hint}" if self.hint else ""
-        click.echo(f"paddock: {self.message}{hint}", err=True)
+        click.echo(printable(f"paddock: {self.message}{hint}"), err=True)
 
 
 class WrongConfig(Failure):

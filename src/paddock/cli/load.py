@@ -6,6 +6,7 @@ import click
 
 from paddock.cli import options
 from paddock.cli.client import connect
+from paddock.cli.table import printable
 from paddock.units import format_duration
 
 
@@ -21,4 +22,4 @@ def command(model: str, host: str | None, as_json: bool) -> None:
         return
     seconds = loaded.get("load_seconds")
     took = f" (its load took {format_duration(seconds)})" if seconds is not None else ""
-    click.echo(f"{loaded['model']} is ready{took}", err=True)
+    click.echo(printable(f"{loaded['model']} is ready{took}"), err=True)

@@ -8,6 +8,7 @@ import click
 
 from paddock.cli import options
 from paddock.cli.client import connect
+from paddock.cli.table import printable
 
 
 @click.command("reload", short_help="Take in the changed configuration.")
@@ -23,7 +24,7 @@ def command(host: str | None, as_json: bool) -> None:
         options.print_json(outcome)
         return
     for line in _lines(outcome):
-        click.echo(line)
+        click.echo(printable(line))
     if not outcome["changes"] and not outcome["needs_restart"]:
         click.echo("nothing has changed", err=True)
 

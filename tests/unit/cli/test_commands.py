@@ -209,6 +209,34 @@ def test_an_error_of_the_daemon_is_printed_with_its_hint(daemon, run):
     assert stderr == "paddock: model 'x' not found\n  look at `paddock list`\n"
 
 
+def test_what_an_error_says_cannot_steer_the_terminal(daemon, run):
+    error = {"message": "model '\x1b[2J' not found", "hint": "no \x1b]0;title\x07"}
+    daemon.json("POST /api/paddock/load", {"error": error}, status=404)
+    stderr = failed(run("load", "x", "--host", daemon.address))
+    assert stderr == "paddock: model '\ufffd[2J' not found\n  no \ufffd]0;title\ufffd\n"
+
+
+def test_reload_tells_what_changed_and_what_has_to_wait(daemon, run):
+    outcome = {
+        "changes": [
+            {"key": "models.a.ttl", "kind": "changed"},
+            {"key": "peers.p", "kind": "added"},
+        ],
+        "needs_restart": ["store.path"],
+        "models": {"added": ["\x1bnew"], "removed": [], "replaced": [], "refreshed": ["a"]},
+    }
+    daemon.json("POST /api/paddock/reload", outcome)
+    result = run("reload", "--host", daemon.address)
+    assert result.stdout.splitlines() == [
+        "~ models.a.ttl",
+        "+ peers.p",
+        "new models: \ufffdnew",
+        "run on with their new settings: a",
+        "counts after a restart: store.path",
+    ]
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_a_missing_key_is_told_as_a_client_can_mend_it(daemon, run):
     error = {"message": "a key is needed", "hint": "send a header"}
     daemon.json("GET /api/paddock/instances", {"error": error}, status=401)
