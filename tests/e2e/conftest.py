@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fakes.caller import Crowd
+from tests.fakes.caller import Crowd, at_rest
 from tests.fakes.house import House
 
 
@@ -36,15 +36,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             models={**commands, "llama-a": {"aliases": ["nice name"]}},
         )
     )
-    for name in ("llama-a", "llama-b", *commands):
-        house.ask("POST", "/api/paddock/load", {"model": name})
+    house.load("llama-a", "llama-b", *commands)
     yield house
     house.stop()
 
 
 @pytest.fixture
-def crowd(house: House) -> Iterator[Crowd]:
-    """Callers of the house, gone before it stops."""
+def crowd(request: pytest.FixtureRequest) -> Iterator[Crowd]:
+    """Callers of the test's daemon, gone after it; who comes next to a `home` finds it at rest."""
+    shared = "home" in request.fixturenames
+    house = request.getfixturevalue("home" if shared else "house")
     crowd = Crowd(house)
     yield crowd
     crowd.close()
+    if shared:
+        house.until(lambda: at_rest(house), "everybody is gone")

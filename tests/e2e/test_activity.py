@@ -39,8 +39,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             selectors={"either": {"strategy": "pin", "targets": ["llama-b"]}},
         )
     )
-    for name in ("llama-a", "llama-b"):
-        house.ask("POST", "/api/paddock/load", {"model": name})
+    house.load("llama-a", "llama-b")
     yield house
     house.stop()
 
@@ -156,8 +155,7 @@ def test_a_model_that_cannot_start_is_in_the_row(busy: House) -> None:
     assert row["resp_status_code"] == answer.status >= 500
     assert row["error_msg"] == answer.json()["error"]["message"]
     assert row["ttft_ms"] is None
-    for name in ("llama-a", "llama-b"):
-        busy.ask("POST", "/api/paddock/load", {"model": name})
+    busy.load("llama-a", "llama-b")
 
 
 def test_a_child_that_dies_is_in_the_row(busy: House, callers: Crowd) -> None:
@@ -168,7 +166,7 @@ def test_a_child_that_dies_is_in_the_row(busy: House, callers: Crowd) -> None:
     row = row_of(busy, number)
     assert (row["resp_status_code"], row["cancel_reason"]) == (200, "")
     assert "died" in row["error_msg"]
-    busy.ask("POST", "/api/paddock/load", {"model": "llama-b"})
+    busy.load("llama-b")
 
 
 def test_a_client_that_leaves_is_in_the_row(busy: House, callers: Crowd) -> None:
@@ -375,8 +373,7 @@ def test_a_request_that_loads_or_waits_can_be_ended(busy: House, callers: Crowd)
 
 
 def test_a_wait_that_is_over_is_in_the_row(busy: House, callers: Crowd) -> None:
-    for name in ("llama-a", "llama-b"):
-        busy.ask("POST", "/api/paddock/load", {"model": name})
+    busy.load("llama-a", "llama-b")
     holders = [
         callers.ask(name, "tokens=100000 tps=20").until("t1") for name in ("llama-a", "llama-b")
     ]

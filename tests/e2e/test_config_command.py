@@ -133,6 +133,6 @@ def test_every_source_of_models_serves(moved_in, model):
     [("written", "yours"), ("added", "mine"), ("from-preset", "--ctx-size 512")],
 )
 def test_macros_variables_and_presets_reach_the_command(moved_in, model, word):
-    moved_in.ask("POST", "/api/paddock/load", {"model": model})
+    moved_in.load(model)
     [running] = [one for one in moved_in.get("/running")["running"] if one["model"] == model]
     assert word in " ".join(running["cmd"].split())

@@ -52,14 +52,10 @@ def filtering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.stop()
 
 
-def seen(house: House, model: str) -> Any:
-    return house.engine_state(model)["requests"][-1]
-
-
 def passed(house: House, model: str, body: dict[str, Any], *, asked: str = "") -> Any:
     """What the model's child got for this body."""
     house.ask("POST", "/v1/embeddings", {"model": asked or model, **body})
-    return json.loads(seen(house, model)["body"])
+    return json.loads(house.last_request(model)["body"])
 
 
 # --- the client's own bytes -----------------------------------------------------------------------
@@ -71,7 +67,7 @@ def test_without_filters_the_childs_bytes_are_the_clients(filtering: House, name
 
     filtering.ask("POST", "/v1/embeddings", body)
 
-    assert seen(filtering, "plain")["body"].encode() == body
+    assert filtering.last_request("plain")["body"].encode() == body
 
 
 def test_a_filter_that_finds_nothing_leaves_the_clients_bytes(filtering: House) -> None:
@@ -79,9 +75,9 @@ def test_a_filter_that_finds_nothing_leaves_the_clients_bytes(filtering: House) 
 
     filtering.ask("POST", "/tokenize", body)
 
-    assert json.loads(seen(filtering, "llama-a")["body"])["max_tokens"] == 20
+    assert json.loads(filtering.last_request("llama-a")["body"])["max_tokens"] == 20
     filtering.ask("POST", "/upstream/llama-a/tokenize", body)
-    assert seen(filtering, "llama-a")["body"].encode() == body
+    assert filtering.last_request("llama-a")["body"].encode() == body
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -94,7 +90,7 @@ def test_use_model_name_is_what_the_child_is_told(filtering: House) -> None:
 def test_a_model_named_in_the_query_gets_its_name_into_the_body(filtering: House) -> None:
     filtering.ask("POST", "/v1/embeddings?model=renamed", {"input": "x"})
 
-    told = json.loads(seen(filtering, "renamed")["body"])
+    told = json.loads(filtering.last_request("renamed")["body"])
     assert told == {"model": "org/Real-Name", "input": "x"}
 
 
@@ -149,8 +145,8 @@ def test_filters_work_whatever_the_content_type_says(filtering: House, content_t
 
     filtering.ask("POST", "/v1/embeddings", body, {"Content-Type": content_type})
 
-    assert json.loads(seen(filtering, "renamed")["body"])["model"] == "org/Real-Name"
-    assert seen(filtering, "renamed")["headers"]["content-type"] == "application/json"
+    assert json.loads(filtering.last_request("renamed")["body"])["model"] == "org/Real-Name"
+    assert filtering.last_request("renamed")["headers"]["content-type"] == "application/json"
 
 
 def test_a_large_body_is_filtered_too(filtering: House) -> None:
@@ -158,7 +154,7 @@ def test_a_large_body_is_filtered_too(filtering: House) -> None:
 
     filtering.ask("POST", "/v1/embeddings", {"model": "strict", "input": words, "temperature": 1})
 
-    told = seen(filtering, "strict")
+    told = filtering.last_request("strict")
     assert int(told["headers"]["content-length"]) > 400_000
     assert '"temperature"' not in told["body"]
 
@@ -172,13 +168,13 @@ def test_what_is_stripped_is_not_refused(filtering: House) -> None:
     answer = filtering.ask("POST", "/v1/chat/completions", {"model": "llama-a", **refused})
 
     assert answer.status == 200
-    assert "chat_template" not in json.loads(seen(filtering, "llama-a")["body"])
+    assert "chat_template" not in json.loads(filtering.last_request("llama-a")["body"])
 
 
 def test_what_the_owner_sets_is_not_screened_but_what_a_client_sends_is(filtering: House) -> None:
     filtering.chat("llama-a", id_slot=5, n_discard=3)
 
-    told = json.loads(seen(filtering, "llama-a")["body"])
+    told = json.loads(filtering.last_request("llama-a")["body"])
     assert told["id_slot"] == 0
     assert "n_discard" not in told
 
@@ -186,7 +182,7 @@ def test_what_the_owner_sets_is_not_screened_but_what_a_client_sends_is(filterin
 def test_a_whole_answer_is_put_together_of_the_filtered_request(filtering: House) -> None:
     answer = filtering.chat("llama-a:json", temperature=2)
 
-    told = json.loads(seen(filtering, "llama-a")["body"])
+    told = json.loads(filtering.last_request("llama-a")["body"])
     assert answer.json()["choices"][0]["message"]["content"].startswith("t0 t1 t2 ")
     assert told["response_format"] == {"type": "json_object"}
     assert told["stream"] is True
@@ -205,7 +201,7 @@ def test_upstream_is_not_filtered(filtering: House) -> None:
 
     filtering.ask("POST", "/upstream/strict/v1/embeddings", body)
 
-    assert seen(filtering, "strict")["body"].encode() == body
+    assert filtering.last_request("strict")["body"].encode() == body
 
 
 # --- forms and queries: only the model's name -----------------------------------------------------
@@ -240,7 +236,7 @@ def test_a_multipart_form_is_told_the_name_and_nothing_else(
 
     filtering.ask("POST", path, form(*fields), kind)
 
-    told = seen(filtering, model)
+    told = filtering.last_request(model)
     assert told["path"] == path
     assert told["body"].encode() == form(*expected)
     assert told["headers"]["content-type"] == kind["Content-Type"]
@@ -252,7 +248,7 @@ def test_a_multipart_form_without_a_model_gets_its_name(filtering: House) -> Non
     filtering.ask("POST", "/v1/audio/transcriptions?model=renamed", form(("x", "1")), kind)
 
     expected = form(("model", "org/Real-Name"), ("x", "1"))
-    assert seen(filtering, "renamed")["body"].encode() == expected
+    assert filtering.last_request("renamed")["body"].encode() == expected
 
 
 @pytest.mark.parametrize(
@@ -271,7 +267,7 @@ def test_an_urlencoded_form_is_told_the_name_and_nothing_else(
 
     filtering.ask("POST", "/v1/audio/speech", sent.encode(), kind)
 
-    told = seen(filtering, model)
+    told = filtering.last_request(model)
     assert parse_qs(told["body"], keep_blank_values=True) == expected
     assert told["headers"]["content-type"] == kind["Content-Type"]
 
@@ -281,7 +277,10 @@ def test_an_urlencoded_form_sees_the_query(filtering: House) -> None:
 
     filtering.ask("POST", "/v1/audio/speech?model=renamed", b"x=1", kind)
 
-    assert parse_qs(seen(filtering, "renamed")["body"]) == {"model": ["org/Real-Name"], "x": ["1"]}
+    assert parse_qs(filtering.last_request("renamed")["body"]) == {
+        "model": ["org/Real-Name"],
+        "x": ["1"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -297,7 +296,7 @@ def test_a_query_is_told_the_name_and_nothing_else(
     filtering: House, query: str, model: str, expected: str
 ) -> None:
     assert filtering.ask("GET", f"/props?{query}").status == 200
-    assert seen(filtering, model)["path"].replace("%2F", "/").replace("+", "%20") == expected
+    assert filtering.last_request(model)["path"].replace("%2F", "/").replace("+", "%20") == expected
 
 
 @pytest.mark.parametrize(

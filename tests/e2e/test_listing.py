@@ -41,8 +41,8 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             },
         )
     )
-    house.ask("POST", "/api/paddock/load", {"model": "llama-a"})
-    house.ask("POST", "/api/paddock/load", {"model": "mine"})
+    house.load("llama-a")
+    house.load("mine")
     yield house
     house.stop()
 

@@ -36,17 +36,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     command = house.command("--fake", "load=0.3")
     ways['a "b"\n/ü'] = {"cmd": command.replace("${MODEL_ID}", "x"), "aliases": ["odd"]}
     house.start(house.config(sendLoadingState=True, maxLoadedModels=20, defaultTtl=0, models=ways))
-    for name in ("ready", "single"):
-        house.ask("POST", "/api/paddock/load", {"model": name})
+    house.load("ready", "single")
     yield house
     house.stop()
-
-
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
 
 
 @pytest.fixture

@@ -33,12 +33,8 @@ def talking(talking_house: House) -> Iterator[House]:
     talking_house.ask("GET", "/unload")
 
 
-def load(house: House, name: str) -> None:
-    assert house.ask("POST", "/api/paddock/load", {"model": name}).status == 200
-
-
 def test_the_daemons_log_tells_what_happened(talking: House) -> None:
-    load(talking, "llama-a")
+    talking.load("llama-a")
 
     answer = talking.ask("GET", "/logs")
 
@@ -48,7 +44,7 @@ def test_the_daemons_log_tells_what_happened(talking: House) -> None:
 
 @pytest.mark.parametrize("path", ["/logs/chatty", "/logs/CHATTY", "/logs/chatt%79"])
 def test_a_models_output_is_shown(talking: House, path: str) -> None:
-    load(talking, "chatty")
+    talking.load("chatty")
 
     lines = talking.ask("GET", path).text.splitlines()
 
@@ -58,7 +54,7 @@ def test_a_models_output_is_shown(talking: House, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/logs/a/b", "/logs/a%2Fb", "/logs/stream/a/b"])
 def test_the_output_of_a_model_with_a_slash_in_its_name_is_shown(talking: House, path: str) -> None:
-    load(talking, "a/b")
+    talking.load("a/b")
 
     with talking.wire() as wire:
         wire.ask("GET", path)
@@ -66,7 +62,7 @@ def test_the_output_of_a_model_with_a_slash_in_its_name_is_shown(talking: House,
 
 
 def test_output_outlives_its_instance(talking: House) -> None:
-    load(talking, "chatty")
+    talking.load("chatty")
     talking.ask("GET", "/unload")
 
     assert "chatter 29" in talking.ask("GET", "/logs/chatty").text
@@ -79,41 +75,41 @@ def test_a_model_that_never_ran_has_said_nothing(talking: House) -> None:
 
 
 def test_a_followed_log_has_history_and_goes_on(talking: House) -> None:
-    load(talking, "llama-a")
+    talking.load("llama-a")
     with talking.wire() as wire:
         lines = wire.ask("GET", "/logs/stream").lines()
         wait_for(lines, "starting llama-a")
-        load(talking, "chatty")
+        talking.load("chatty")
 
         assert "starting chatty" in wait_for(lines, "starting chatty")
 
 
 @pytest.mark.parametrize("name", ["proxy", "paddock"])
 def test_the_daemons_log_has_llama_swaps_name_too(talking: House, name: str) -> None:
-    load(talking, "llama-a")
+    talking.load("llama-a")
     with talking.wire() as wire:
         assert wait_for(wire.ask("GET", f"/logs/stream/{name}").lines(), "starting llama-a")
 
 
 def test_followed_output_has_history_and_goes_on(talking: House) -> None:
-    load(talking, "chatty")
+    talking.load("chatty")
     with talking.wire() as wire:
         lines = wire.ask("GET", "/logs/stream/chatty").lines()
         wait_for(lines, "chatter 29")
         talking.ask("GET", "/unload")
-        load(talking, "chatty")
+        talking.load("chatty")
 
         assert wait_for(lines, "chatter 29")
 
 
 def test_following_without_history_begins_with_what_comes(talking: House) -> None:
-    load(talking, "chatty")
+    talking.load("chatty")
     with talking.wire() as wire:
         wire.ask("GET", "/logs/stream/chatty?no-history")
         assert select.select([wire.sock], [], [], 10)[0]
         lines = wire.lines()
         talking.ask("GET", "/unload")
-        load(talking, "chatty")
+        talking.load("chatty")
 
         assert "chatter 0" in wait_for(lines, "chatter")
 
@@ -122,7 +118,7 @@ def test_output_may_be_followed_before_the_first_start(talking: House) -> None:
     with talking.wire() as wire:
         wire.ask("GET", "/logs/stream/fresh")
         assert select.select([wire.sock], [], [], 10)[0]
-        load(talking, "fresh")
+        talking.load("fresh")
 
         assert wait_for(wire.lines(), "model loaded")
 
@@ -130,7 +126,7 @@ def test_output_may_be_followed_before_the_first_start(talking: House) -> None:
 def test_the_lines_of_all_models_are_one_log(talking: House) -> None:
     with talking.wire() as wire:
         lines = wire.ask("GET", "/logs/stream/upstream").lines()
-        load(talking, "chatty")
+        talking.load("chatty")
 
         assert wait_for(lines, "chatter 29").startswith("chatty| ")
     assert "chatty| " not in talking.ask("GET", "/logs").text
@@ -153,7 +149,7 @@ def test_the_owner_chooses_whose_lines_are_shown(
 ) -> None:
     house.add("llama-a")
     house.start(house.config(logToStdout=shown, logTimeFormat="kitchen"))
-    load(house, "llama-a")
+    house.load("llama-a")
     own, other = "starting llama-a", "llama-a| "
     with house.wire() as wire:
         wait_for(wire.ask("GET", "/logs/stream/upstream").lines(), other)
@@ -168,7 +164,7 @@ def test_the_owner_chooses_whose_lines_are_shown(
 def test_a_stop_ends_those_who_follow(house: House) -> None:
     house.add("llama-a")
     house.start()
-    load(house, "llama-a")
+    house.load("llama-a")
     with house.wire() as log, house.wire() as output, house.wire() as events:
         followed = [
             log.ask("GET", "/logs/stream").lines(),

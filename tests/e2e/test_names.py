@@ -247,11 +247,11 @@ def unload(named: House, *models: str) -> None:
 
 def test_warm_takes_what_is_loaded_and_else_the_first(named: House) -> None:
     unload(named, "c", "d")
-    named.ask("POST", "/api/paddock/load", {"model": "d"})
+    named.load("d")
     assert answered(named, "sel")[0] == "d"
     assert "c" not in named.running()
 
-    named.ask("POST", "/api/paddock/load", {"model": "c"})
+    named.load("c")
     assert answered(named, "sel")[0] == "c"
 
     unload(named, "c", "d")
@@ -273,8 +273,7 @@ def test_spillover_fills_what_runs_then_starts_the_next(named: House, tmp_path: 
 
 
 def test_spillover_takes_turns_among_equals(named: House) -> None:
-    for model in ("c", "d"):
-        named.ask("POST", "/api/paddock/load", {"model": model})
+    named.load("c", "d")
 
     assert {named.chat("many").json()["model"] for _ in range(4)} == {"c", "d"}
 
@@ -380,12 +379,11 @@ def test_what_the_owner_does_not_say_is_not_there(named: House) -> None:
 
 def test_a_selector_is_loaded_when_a_target_is(named: House) -> None:
     unload(named, "c", "d", "b")
-    named.ask("POST", "/api/paddock/load", {"model": "a"})
+    named.load("a")
     told = listed(named)
     assert told["sel"]["status"]["value"] == told["first"]["status"]["value"] == "unloaded"
 
-    for model in ("d", "b"):
-        named.ask("POST", "/api/paddock/load", {"model": model})
+    named.load("d", "b")
     told = listed(named)
     assert told["sel"]["status"]["value"] == told["first"]["status"]["value"] == "loaded"
 
@@ -411,7 +409,7 @@ def test_one_entry_is_found_by_its_name(named: House, name: str, found: str) -> 
 
 
 def test_running_names_the_model_and_how_it_runs(named: House) -> None:
-    named.ask("POST", "/api/paddock/load", {"model": "able"})
+    named.load("able")
 
     running = {one["model"]: one for one in named.get("/running")["running"]}["able"]
 

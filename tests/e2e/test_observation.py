@@ -118,7 +118,7 @@ def test_a_models_life_is_told(seen: House) -> None:
     seen.ask("GET", "/unload")
     with listening(seen) as listener:
         listener.until("modelStatus", state_is("llama-b", "stopped"))
-        seen.ask("POST", "/api/paddock/load", {"model": "llama-b"})
+        seen.load("llama-b")
         listener.until("modelStatus", state_is("llama-b", "ready"))
         seen.ask("POST", "/api/models/unload/llama-b")
         listener.until("modelStatus", state_is("llama-b", "stopped"))

@@ -35,9 +35,8 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             },
         )
     )
-    key = {"x-api-key": "their-key"}
-    for model in ("far", "shared", "plain"):
-        house.ask("POST", "/api/paddock/load", {"model": model}, key)
+    house.key = "their-key"
+    house.load("far", "shared", "plain")
     yield house
     house.stop()
 
@@ -45,7 +44,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="module")
 def child(other: House) -> str:
     """The address of a plain OpenAI server, which needs no key."""
-    running = other.ask("GET", "/running", headers={"x-api-key": "their-key"}).json()["running"]
+    running = other.get("/running")["running"]
     return str(next(one["proxy"] for one in running if one["model"] == "plain"))
 
 
@@ -102,12 +101,6 @@ def here(
 
 def peer(house: House, name: str) -> Any:
     return next(one for one in house.get("/api/paddock/peers")["peers"] if one["id"] == name)
-
-
-def seen(other: House, model: str) -> Any:
-    """What the child of the other daemon's model was asked last."""
-    key = {"x-api-key": "their-key"}
-    return other.ask("GET", f"/upstream/{model}/fake/state", headers=key).json()["requests"][-1]
 
 
 def told(here: House, model: str, **fields: Any) -> Any:
@@ -168,7 +161,7 @@ def test_a_peer_is_told_its_own_name_and_the_owners_key(here: House, other: Hous
 
     here.ask("POST", "/v1/embeddings?x=1", body, headers)
 
-    asked = seen(other, "far")
+    asked = other.last_request("far")
     assert json.loads(asked["body"]) == {"model": "far", "input": "x"}
     assert asked["path"] == "/v1/embeddings"
 
@@ -184,7 +177,7 @@ def test_the_clients_key_is_passed_on_to_nobody(here: House, other: House) -> No
 
     here.ask("POST", "/v1/embeddings", {"model": "named/twice", "input": "x"}, headers)
 
-    asked = seen(other, "plain")
+    asked = other.last_request("plain")
     assert "of-the-client" not in json.dumps(asked)
     assert asked["headers"]["anthropic-version"] == "2023-06-01"
     assert asked["headers"]["host"].startswith("127.0.0.1:")
@@ -193,7 +186,7 @@ def test_the_clients_key_is_passed_on_to_nobody(here: House, other: House) -> No
 def test_a_path_in_front_is_kept(here: House, other: House) -> None:
     here.ask("POST", "/v1/embeddings", {"model": "base/below", "input": "x"})
 
-    assert seen(other, "plain")["path"] == "/fake/../v1/embeddings"
+    assert other.last_request("plain")["path"] == "/fake/../v1/embeddings"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +197,7 @@ def test_a_peers_filters_are_its_own(
 ) -> None:
     told(here, asked, temperature=1, top_p=1, keep=1)
 
-    body = json.loads(seen(other, "plain")["body"])
+    body = json.loads(other.last_request("plain")["body"])
     assert body.pop("effort", None) == effort
     model = "org/deep" if "deep" in asked else "twice"
     assert body == {"model": model, "input": "x", "top_p": 0.5, "keep": 1}
@@ -223,7 +216,7 @@ def test_a_peers_filters_are_its_own(
 def test_any_endpoint_reaches_a_peer(here: House, other: House, path: str, child_path: str) -> None:
     here.ask("POST", path, {"model": "named/twice", "messages": MESSAGES, "max_tokens": 50})
 
-    assert seen(other, "plain")["path"] == child_path
+    assert other.last_request("plain")["path"] == child_path
 
 
 def test_a_form_reaches_a_peer_with_its_own_name(here: House, other: House) -> None:
@@ -237,12 +230,12 @@ def test_a_form_reaches_a_peer_with_its_own_name(here: House, other: House) -> N
     )
 
     assert answer.json()["text"].startswith("heard")
-    assert seen(other, "far")["body"].encode() == part % b"far"
+    assert other.last_request("far")["body"].encode() == part % b"far"
 
 
 def test_a_query_reaches_a_peer_with_its_own_name(here: House, other: House) -> None:
     assert here.get("/props?model=other/far")["model_alias"] == "far"
-    assert seen(other, "far")["path"] == "/props?model=far"
+    assert other.last_request("far")["path"] == "/props?model=far"
 
 
 def test_a_peer_is_not_reached_by_upstream(here: House) -> None:
@@ -282,17 +275,13 @@ def test_a_client_that_leaves_ends_its_request_at_the_peer(
 ) -> None:
     body = {"model": "other/far", "messages": MESSAGES, "stream": stream}
     body["fake"] = {"gate": str(tmp_path / "never")}
-    key = {"x-api-key": "their-key"}
-
-    def state() -> Any:
-        return other.ask("GET", "/upstream/far/fake/state", headers=key).json()
 
     with here.wire() as wire:
         wire.ask("POST", "/v1/chat/completions", body=json.dumps(body).encode())
-        here.until(lambda: state()["running"] == 1, "it runs at the peer")
+        here.until(lambda: other.engine_state("far")["running"] == 1, "it runs at the peer")
         assert peer(here, "other")["in_flight"] == 1
 
-    here.until(lambda: state()["running"] == 0, "it has ended at the peer")
+    here.until(lambda: other.engine_state("far")["running"] == 0, "it has ended at the peer")
     here.until(lambda: peer(here, "other")["in_flight"] == 0, "it is not counted any more")
 
 
@@ -357,7 +346,7 @@ def active(house: House, model: str) -> int:
 
 def test_spillover_goes_to_a_peer_when_ours_is_full(here: House, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    here.ask("POST", "/api/paddock/load", {"model": "mine"})
+    here.load("mine")
     fields = {"stream": True, "fake": {"gate": str(gate)}}
     thread = threading.Thread(target=here.chat, args=("spill",), kwargs=fields)
     thread.start()

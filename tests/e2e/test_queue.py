@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.fakes.caller import Caller, Crowd
@@ -34,51 +33,26 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             routing={"scheduler": {"settings": {"fifo": {"priority": {"llama-b": 7}}}}},
         )
     )
+    house.key = ALICE
     yield house
     house.stop()
 
 
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
-    home.until(lambda: not queue(home)["waiting"], "nobody waits")
-
-
-def queue(home: House) -> Any:
-    return home.ask("GET", "/api/queue", headers={"x-api-key": ALICE}).json()
-
-
-def ask(crowd: Crowd, home: House, model: str, key: str, switches: str = "") -> Caller:
-    caller = Caller(
-        home.url,
-        "/v1/chat/completions",
-        {
-            "model": model,
-            "stream": True,
-            "messages": [{"role": "user", "content": f"fake {switches}"}],
-        },
-        key=key,
-    )
-    return crowd.came(caller)
-
-
-def busy(crowd: Crowd, home: House, gate: Path) -> Caller:
+def busy(crowd: Crowd, gate: Path) -> Caller:
     """Somebody who holds the only slot of `llama-a` until the gate is there."""
-    return ask(crowd, home, "llama-a", ALICE, f"gate={gate}").until("t0 ")
+    return crowd.ask("llama-a", f"gate={gate}", key=ALICE).until("t0 ")
 
 
 def test_an_empty_queue(home: House) -> None:
-    assert queue(home)["waiting"] == []
+    assert home.get("/api/queue")["waiting"] == []
 
 
 def test_who_waits_is_told_in_order_of_arrival(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    busy(crowd, home, tmp_path / "go")
-    ask(crowd, home, "llama-a", ALICE).until("waiting for llama-a")
-    ask(crowd, home, "llama-b", BOB).until("waiting for llama-b")
-    ask(crowd, home, "llama-a", BOB).until("position 2")
-    told = queue(home)
+    busy(crowd, tmp_path / "go")
+    crowd.ask("llama-a", key=ALICE).until("waiting for llama-a")
+    crowd.ask("llama-b", key=BOB).until("waiting for llama-b")
+    crowd.ask("llama-a", key=BOB).until("position 2")
+    told = home.get("/api/queue")
     (tmp_path / "go").touch()
 
     assert [(one["model"], one["position"]) for one in told["waiting"]] == [
@@ -97,9 +71,9 @@ def test_who_waits_is_told_in_order_of_arrival(home: House, crowd: Crowd, tmp_pa
 
 
 def test_since_is_a_date_and_waited_are_seconds(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    busy(crowd, home, tmp_path / "go")
-    ask(crowd, home, "llama-b", BOB).until("waiting for llama-b")
-    (waiting,) = queue(home)["waiting"]
+    busy(crowd, tmp_path / "go")
+    crowd.ask("llama-b", key=BOB).until("waiting for llama-b")
+    (waiting,) = home.get("/api/queue")["waiting"]
     (tmp_path / "go").touch()
 
     since = datetime.fromisoformat(waiting["since"])
@@ -110,21 +84,22 @@ def test_since_is_a_date_and_waited_are_seconds(home: House, crowd: Crowd, tmp_p
 
 
 def test_a_request_finds_itself_by_its_id(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    busy(crowd, home, tmp_path / "go")
-    caller = ask(crowd, home, "llama-b", BOB).until("waiting for llama-b")
-    (waiting,) = queue(home)["waiting"]
+    busy(crowd, tmp_path / "go")
+    caller = crowd.ask("llama-b", key=BOB).until("waiting for llama-b")
+    (waiting,) = home.get("/api/queue")["waiting"]
     (tmp_path / "go").touch()
 
     assert caller.answer.headers["X-Request-Id"] == waiting["request"]
 
 
 def test_the_queue_is_not_for_strangers(home: House) -> None:
-    assert home.ask("GET", "/api/queue").status == 401
+    with home.wire() as wire:
+        assert wire.ask("GET", "/api/queue").answer().status == 401
 
 
 def test_ps_shows_who_waits(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    busy(crowd, home, tmp_path / "go")
-    ask(crowd, home, "llama-b", BOB).until("waiting for llama-b")
+    busy(crowd, tmp_path / "go")
+    crowd.ask("llama-b", key=BOB).until("waiting for llama-b")
     shown = subprocess.run(
         [sys.executable, "-m", "paddock", "ps", "--host", home.url],
         capture_output=True,

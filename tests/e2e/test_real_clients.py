@@ -9,6 +9,7 @@ import anthropic
 import openai
 import pytest
 import pytest_asyncio
+from tests.fakes.caller import load_of
 from tests.fakes.house import House
 
 KEY = "a-key-for-real-clients"
@@ -34,9 +35,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             },
         )
     )
-    key = {"Authorization": f"Bearer {KEY}"}
-    for name in ("llama-a", "a/b"):
-        house.ask("POST", "/api/paddock/load", {"model": name}, key)
+    house.key = KEY
+    house.load("llama-a", "a/b")
     yield house
     house.stop()
 
@@ -238,13 +238,7 @@ def test_a_stream_that_is_left_frees_its_slot(locked: House, client: openai.Open
     with client.chat.completions.create(model="llama-a", messages=slow, stream=True) as stream:
         next(iter(stream))
 
-    locked.until(lambda: active(locked) == 0, "the slot is free")
-
-
-def active(house: House) -> int:
-    key = {"Authorization": f"Bearer {KEY}"}
-    view = house.ask("GET", "/api/paddock/instances", None, key).json()
-    return sum(one["active"] for one in view["instances"])
+    locked.until(lambda: load_of(locked).active == 0, "the slot is free")
 
 
 # --- anthropic ------------------------------------------------------------------------------------

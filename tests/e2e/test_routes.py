@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from tests.fakes.house import Answer, House
@@ -31,10 +30,6 @@ def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.start(house.config(maxLoadedModels=10, defaultTtl=0, models=models, upstream=upstream))
     yield house
     house.stop()
-
-
-def asked(routed: House, model: str = "cmd") -> Any:
-    return routed.engine_state(model)["requests"][-1]
 
 
 # --- where each route leads -----------------------------------------------------------------------
@@ -78,8 +73,8 @@ def test_a_json_route_leads_to_its_path(routed: House, path: str, model: str) ->
     routed.ask("POST", path, body)
 
     child = "llama-a" if model == "llama-a" else "cmd"
-    assert asked(routed, child)["path"] == POSTED[path]
-    assert json.loads(asked(routed, child)["body"])["model"] == model
+    assert routed.last_request(child)["path"] == POSTED[path]
+    assert json.loads(routed.last_request(child)["body"])["model"] == model
 
 
 @pytest.mark.parametrize("path", POSTED)
@@ -103,7 +98,10 @@ def test_a_json_route_answers_no_other_method(routed: House, path: str) -> None:
 def test_a_route_without_a_body_passes_its_query(routed: House, path: str, query: str) -> None:
     routed.ask("GET", f"{path}?{query}")
 
-    assert (asked(routed)["method"], asked(routed)["path"]) == ("GET", f"{path}?{query}")
+    assert (routed.last_request("cmd")["method"], routed.last_request("cmd")["path"]) == (
+        "GET",
+        f"{path}?{query}",
+    )
 
 
 @pytest.mark.parametrize("path", ["/v1/audio/voices", "/sdapi/v1/loras"])
@@ -149,8 +147,8 @@ def test_a_pictures_edit_may_be_a_form(routed: House) -> None:
         "POST", "/v1/images/edits", body, {"Content-Type": "multipart/form-data; boundary=b"}
     )
 
-    assert asked(routed)["path"] == "/v1/images/edits"
-    assert int(asked(routed)["headers"]["content-length"]) == len(body)
+    assert routed.last_request("cmd")["path"] == "/v1/images/edits"
+    assert int(routed.last_request("cmd")["headers"]["content-length"]) == len(body)
 
 
 # --- public ones ----------------------------------------------------------------------------------
@@ -239,7 +237,7 @@ def test_the_longest_name_of_a_path_counts(
     with routed.wire() as wire:
         wire.ask("GET", f"/upstream/{path}").answer()
 
-    assert asked(routed, model)["path"] == child
+    assert routed.last_request(model)["path"] == child
 
 
 def test_a_path_of_many_slashes_is_no_work(routed: House) -> None:
@@ -270,10 +268,10 @@ def test_a_path_of_a_page_starts_no_model(routed: House, path: str) -> None:
 
 @pytest.mark.parametrize("path", IGNORED)
 def test_a_path_of_a_page_is_passed_on_to_a_loaded_model(routed: House, path: str) -> None:
-    routed.ask("POST", "/api/paddock/load", {"model": "cmd"})
+    routed.load("cmd")
 
     assert routed.ask("GET", f"/upstream/cmd{path}").status == 404
-    assert asked(routed)["path"] == path
+    assert routed.last_request("cmd")["path"] == path
 
 
 # --- ComfyUI --------------------------------------------------------------------------------------
@@ -300,9 +298,9 @@ def test_comfyui_is_loaded_by_its_first_page(routed: House) -> None:
 
     routed.ask("GET", "/comfyui/?x=1")
 
-    assert asked(routed, "comfyui_auto")["path"] == "/?x=1"
+    assert routed.last_request("comfyui_auto")["path"] == "/?x=1"
     routed.ask("POST", "/comfyui/api/prompt?y=%2F", {"prompt": 1})
-    assert asked(routed, "comfyui_auto")["path"] == "/api/prompt?y=%2F"
+    assert routed.last_request("comfyui_auto")["path"] == "/api/prompt?y=%2F"
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 301), ("POST", 308)])
@@ -354,7 +352,7 @@ def active(routed: House, model: str) -> int:
 def test_a_websocket_holds_a_slot_unless_it_is_ignored(
     routed: House, target: str, model: str, held: int
 ) -> None:
-    routed.ask("POST", "/api/paddock/load", {"model": model})
+    routed.load(model)
     with routed.wire() as wire:
         assert open_websocket(wire, target) == 101
         assert active(routed, model) == held
@@ -365,7 +363,7 @@ def test_a_websocket_holds_a_slot_unless_it_is_ignored(
 
 
 def test_an_ignored_websocket_ends_with_its_model(routed: House) -> None:
-    routed.ask("POST", "/api/paddock/load", {"model": "quiet"})
+    routed.load("quiet")
     with routed.wire() as wire:
         assert open_websocket(wire, "/upstream/quiet/ws") == 101
 

@@ -126,7 +126,7 @@ def test_a_model_that_always_crashes_is_given_up_until_it_is_loaded_by_hand(
 
     (house.folder / "fault").unlink()
     assert house.chat("llama-a").status == 503
-    assert house.ask("POST", "/api/paddock/load", {"model": "llama-a"}).status == 200
+    house.load("llama-a")
     assert house.chat("llama-a").status == 200
 
 

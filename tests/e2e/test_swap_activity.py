@@ -41,14 +41,6 @@ def together(*names: str) -> dict[str, Any]:
     return {"all": {"swap": False, "exclusive": False, "members": list(names)}}
 
 
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
-    home.until(lambda: not running(home), "nothing runs")
-
-
 def total(home: House) -> int:
     return int(home.get("/api/metrics/activity?limit=1")["total"])
 

@@ -76,18 +76,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     }
     house.add("none")
     house.start(house.config(models=models, maxLoadedModels=8, defaultTtl=0))
-    for name in ("llama-a", "short", "none"):
-        house.ask("POST", "/api/paddock/load", {"model": name})
+    house.load("llama-a", "short", "none")
     house.chat("sick")
     yield house
     house.stop()
-
-
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
 
 
 def error_of(answer: Answer) -> Any:

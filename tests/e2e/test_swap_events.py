@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.caller import Crowd
+from tests.fakes.caller import Crowd, at_rest
 from tests.fakes.house import PATIENCE, House
 
 KINDS = ("logData", "modelStatus", "uiConfig", "profileChanged", "inflight")
@@ -35,13 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     )
     yield house
     house.stop()
-
-
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
 
 
 class Listener:
@@ -81,7 +74,7 @@ def listening(home: House) -> Iterator[Listener]:
 @pytest.fixture
 def listener(home: House) -> Iterator[Listener]:
     """One that has heard how everything is, when nothing runs and every request has its row."""
-    home.until(lambda: not home.get("/api/inflight")["total"], "nothing runs")
+    home.until(lambda: at_rest(home), "nothing runs")
     home.get("/api/metrics/activity")
     with listening(home) as listener:
         listener.until("inflight", lambda data: data["operation"] == "snapshot")
@@ -170,7 +163,7 @@ def state_of(model: str, state: str) -> Callable[[Any], bool]:
 @pytest.mark.parametrize("model", ["one", "two"])
 def test_the_life_of_a_model(home: House, listener: Listener, model: str) -> None:
     home.ask("POST", f"/api/models/unload/{model}")
-    home.ask("POST", "/api/paddock/load", {"model": model})
+    home.load(model)
     listener.until("modelStatus", state_of(model, "ready"))
     home.ask("POST", f"/api/models/unload/{model}")
     listener.until("modelStatus", state_of(model, "stopped"))
@@ -222,7 +215,7 @@ def test_a_profile_is_switched_on_and_off(home: House, listener: Listener) -> No
 
 def test_the_daemons_own_words_are_told(home: House, listener: Listener) -> None:
     home.ask("POST", "/api/models/unload/one")
-    home.ask("POST", "/api/paddock/load", {"model": "one"})
+    home.load("one")
     listener.until(
         "logData", lambda data: data["source"] == "proxy" and "starting one" in data["data"]
     )
@@ -230,7 +223,7 @@ def test_the_daemons_own_words_are_told(home: House, listener: Listener) -> None
 
 def test_a_models_words_are_told(home: House, listener: Listener) -> None:
     home.ask("POST", "/api/models/unload/one")
-    home.ask("POST", "/api/paddock/load", {"model": "one"})
+    home.load("one")
     listener.until("logData", lambda data: data["source"] == "upstream" and data["data"].strip())
 
 

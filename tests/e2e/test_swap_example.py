@@ -175,7 +175,7 @@ def test_its_environment_reaches_the_command(example: Example) -> None:
 )
 def test_its_filters_change_requests(example: Example, name: str, temperature: float) -> None:
     example.ask("POST", "/v1/embeddings", {"model": name, "input": "x", "top_k": 4, "n": 1})
-    body = json.loads(example.engine_state("small")["requests"][-1]["body"])
+    body = json.loads(example.last_request("small")["body"])
 
     assert body["temperature"] == temperature
     assert body["chat_template_kwargs"] == {"enable_thinking": False}

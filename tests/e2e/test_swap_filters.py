@@ -48,7 +48,7 @@ def passed(home: House, asked: str, body: dict[str, Any], path: str = "/v1/embed
     model = home.get(f"/v1/models/{asked.replace(' ', '%20')}")["id"]
     answer = home.ask("POST", path, {"model": asked, **body})
     assert answer.status == 200, answer.text
-    got = json.loads(home.engine_state(model)["requests"][-1]["body"])
+    got = json.loads(home.last_request(model)["body"])
     assert got.pop("model") == (RENAMED if model.endswith("-new") else asked)
     return got
 
@@ -158,4 +158,4 @@ def test_what_needs_no_change_is_not_written_anew(home: House, asked: str, raw: 
     body = b'{ "model":"%s",%s' % (asked.encode(), raw)
     assert home.ask("POST", "/v1/embeddings", body).status == 200
 
-    assert home.engine_state(asked)["requests"][-1]["body"].encode() == body
+    assert home.last_request(asked)["body"].encode() == body

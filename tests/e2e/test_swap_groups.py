@@ -43,19 +43,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.stop()
 
 
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
-
-
 def left_after(home: House, *asked: str) -> set[str]:
     """What is in memory after these models came one after the other."""
     home.ask("GET", "/unload")
-    for name in asked:
-        answer = home.ask("POST", "/api/paddock/load", {"model": name})
-        assert answer.status == 200, answer.text
+    home.load(*asked)
     return set(home.running())
 
 

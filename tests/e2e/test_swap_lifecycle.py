@@ -35,23 +35,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.stop()
 
 
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
-
-
 @pytest.fixture(autouse=True)
 def nothing_loaded(home: House) -> Iterator[None]:
     (home.folder / "gate").unlink(missing_ok=True)
     yield
     home.ask("POST", "/api/models/unload")
-
-
-def load(home: House, *names: str) -> None:
-    for name in names:
-        assert home.ask("POST", "/api/paddock/load", {"model": name}).status == 200
 
 
 def pid_of(home: House, name: str) -> int | None:
@@ -87,7 +75,7 @@ def test_what_loads_is_listed_as_starting(home: House, crowd: Crowd) -> None:
 
 
 def test_several_run_at_once(home: House) -> None:
-    load(home, "llama-a", "org/cmd", "spaced out")
+    home.load("llama-a", "org/cmd", "spaced out")
 
     assert sorted(home.running()) == ["llama-a", "org/cmd", "spaced out"]
 
@@ -102,7 +90,7 @@ UNLOADS_ALL = [("GET", "/unload", b"OK"), ("POST", "/api/models/unload", b'{"msg
 def test_unloading_all_answers_when_nothing_runs(
     home: House, method: str, path: str, body: bytes, loaded: tuple[str, ...]
 ) -> None:
-    load(home, *loaded)
+    home.load(*loaded)
     answer = home.ask(method, path)
 
     assert (answer.status, answer.body) == (200, body)
@@ -121,7 +109,7 @@ def test_unloading_all_answers_when_nothing_runs(
     ],
 )
 def test_unloading_one_by_any_name_leaves_the_others(home: House, path: str, model: str) -> None:
-    load(home, model, "llama-b")
+    home.load(model, "llama-b")
     answer = home.ask("POST", f"/api/models/unload/{path}")
 
     assert (answer.status, answer.text) == (200, "OK")
@@ -137,7 +125,7 @@ def test_unloading_what_does_not_run_is_fine(home: House, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "org", "llama", "alias"])
 def test_unloading_what_is_unknown_is_404(home: House, name: str) -> None:
-    load(home, "llama-a")
+    home.load("llama-a")
 
     assert home.ask("POST", f"/api/models/unload/{name}").status == 404
     assert home.running() == ["llama-a"]
@@ -145,16 +133,16 @@ def test_unloading_what_is_unknown_is_404(home: House, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["llama-a", "org/cmd"])
 def test_after_unloading_the_process_is_gone(home: House, name: str) -> None:
-    load(home, name)
-    pid = home.get(f"/upstream/{name}/fake/state")["pid"]
+    home.load(name)
+    pid = home.engine_state(name)["pid"]
     home.ask("POST", f"/api/models/unload/{name}")
 
     assert not lives(pid)
 
 
 def test_a_process_that_does_not_listen_is_killed_after_its_own_time(home: House) -> None:
-    load(home, "stubborn")
-    pid = home.get("/upstream/stubborn/fake/state")["pid"]
+    home.load("stubborn")
+    pid = home.engine_state("stubborn")["pid"]
     assert home.ask("POST", "/api/models/unload/stubborn").status == 200
 
     assert not lives(pid)
@@ -162,12 +150,12 @@ def test_a_process_that_does_not_listen_is_killed_after_its_own_time(home: House
 
 @pytest.mark.parametrize("name", ["llama-a", "org/cmd"])
 def test_after_unloading_a_request_loads_it_again(home: House, name: str) -> None:
-    load(home, name)
-    first = home.get(f"/upstream/{name}/fake/state")["pid"]
+    home.load(name)
+    first = home.engine_state(name)["pid"]
     home.ask("GET", "/unload")
 
     assert embed(home, name) == 200
-    assert home.get(f"/upstream/{name}/fake/state")["pid"] != first
+    assert home.engine_state(name)["pid"] != first
 
 
 @pytest.mark.parametrize("dialect", ["chat", "completions", "native"])
@@ -250,7 +238,7 @@ def test_requests_for_a_cold_model_share_one_load(home: House, crowd: Crowd, cou
     (home.folder / "gate").touch()
 
     assert all(b"[DONE]" in caller.finish().body for caller in asked)
-    assert home.get("/upstream/gated/fake/state")["completed"] == count
+    assert home.engine_state("gated")["completed"] == count
 
 
 # --- idle time ------------------------------------------------------------------------------------
@@ -264,11 +252,11 @@ def test_after_its_ttl_it_leaves(home: House) -> None:
 
 def test_a_request_begins_its_ttl_anew(home: House) -> None:
     embed(home, "short-lived")
-    pid = home.get("/upstream/short-lived/fake/state")["pid"]
+    pid = home.engine_state("short-lived")["pid"]
     begin = asked = time.monotonic()
     while time.monotonic() < begin + 2:
         now = time.monotonic()
-        same = home.get("/upstream/short-lived/fake/state")["pid"] == pid
+        same = home.engine_state("short-lived")["pid"] == pid
         assert same or time.monotonic() - asked > 0.9  # this machine may stand still for so long
         asked = now
         time.sleep(0.1)
@@ -283,7 +271,7 @@ def test_a_running_answer_outlives_the_ttl(home: House, crowd: Crowd, tmp_path: 
 
 
 def test_a_ttl_of_zero_is_for_ever(home: House) -> None:
-    load(home, "llama-a")
+    home.load("llama-a")
     (one,) = home.get("/api/paddock/instances")["instances"]
 
     assert one["ttl"] == 0
@@ -294,7 +282,7 @@ def test_a_ttl_of_zero_is_for_ever(home: House) -> None:
 
 
 def test_loading_is_refused_for_what_runs(home: House) -> None:
-    load(home, "llama-a")
+    home.load("llama-a")
 
     assert home.ask("POST", "/models/load", {"model": "llama-a"}).status == 400
 

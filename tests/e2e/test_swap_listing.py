@@ -38,7 +38,7 @@ def stocked(folder: Any, **config: Any) -> House:
     house.start(
         house.config(models=models, selectors=selectors, maxLoadedModels=5, globalTTL=300, **config)
     )
-    house.ask("POST", "/api/paddock/load", {"model": "l-loaded"})
+    house.load("l-loaded")
     return house
 
 

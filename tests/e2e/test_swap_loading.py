@@ -50,17 +50,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             },
         )
     )
-    for name in ("shown", "silent", "plain", "no-queue"):
-        house.ask("POST", "/api/paddock/load", {"model": name})
+    house.load("shown", "silent", "plain", "no-queue")
     yield house
     house.stop()
-
-
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
 
 
 def wait_behind(

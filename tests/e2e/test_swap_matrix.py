@@ -46,9 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def left_after(home: House, asked: str) -> str:
     """What is in memory after these models came one after the other."""
     home.ask("GET", "/unload")
-    for name in asked.split():
-        answer = home.ask("POST", "/api/paddock/load", {"model": name})
-        assert answer.status == 200, answer.text
+    home.load(*asked.split())
     return " ".join(sorted(home.running()))
 
 

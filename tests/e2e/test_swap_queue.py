@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.caller import DIALECTS, Caller, Crowd
+from tests.fakes.caller import DIALECTS, Caller, Crowd, at_rest
 from tests.fakes.house import Answer, House
 
 KEYS = {name: f"key-of-{name}" for name in ("holder", "ann", "bob", "cid")}
@@ -56,24 +56,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             routing={"scheduler": {"settings": {"fifo": {"priority": PRIORITIES}}}},
         )
     )
+    house.key = KEYS["cid"]
     yield house
     house.stop()
 
 
-@pytest.fixture
-def crowd(home: House) -> Iterator[Crowd]:
-    crowd = Crowd(home)
-    yield crowd
-    crowd.close()
-    home.until(lambda: not busy(home), "everybody is gone")
-
-
-def told(home: House, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-    return home.ask(method, path, body, {"x-api-key": KEYS["cid"], **headers})
-
-
 def queue(home: House) -> Any:
-    return told(home, "GET", "/api/queue").json()
+    return home.get("/api/queue")
 
 
 def waiting(home: House) -> list[dict[str, Any]]:
@@ -81,27 +70,10 @@ def waiting(home: House) -> list[dict[str, Any]]:
     return found
 
 
-def busy(home: House) -> bool:
-    state = queue(home)
-    return bool(state["waiting"]) or any(one["active"] for one in state["running"])
-
-
-def come(
-    crowd: Crowd, home: House, who: str, model: str, switches: str = "", **more: Any
-) -> Caller:
-    """A request of this one of the household."""
-    body = {
-        "model": model,
-        "stream": True,
-        "messages": [{"role": "user", "content": f"fake {switches}"}],
-        **more,
-    }
-    return crowd.came(Caller(home.url, "/v1/chat/completions", body, key=KEYS[who]))
-
-
-def hold(crowd: Crowd, home: House, model: str, gate: Path) -> Caller:
+def hold(crowd: Crowd, model: str, gate: Path) -> Caller:
     """Somebody who keeps a slot of the model until the gate is there."""
-    return come(crowd, home, "holder", model, f"gate={gate} tokens=3", user="h").until("t0 ")
+    asked = crowd.ask(model, f"gate={gate} tokens=3", key=KEYS["holder"], user="h")
+    return asked.until("t0 ")
 
 
 def line_up(crowd: Crowd, home: House, *arrivals: tuple[str, str, str]) -> list[Caller]:
@@ -109,7 +81,7 @@ def line_up(crowd: Crowd, home: House, *arrivals: tuple[str, str, str]) -> list[
     callers = []
     before = len(waiting(home))
     for number, (who, model, name) in enumerate(arrivals, before + 1):
-        callers.append(come(crowd, home, who, model, user=name))
+        callers.append(crowd.ask(model, key=KEYS[who], user=name))
         home.until(lambda n=number: len(waiting(home)) == n, f"{name} waits")
     return callers
 
@@ -148,10 +120,10 @@ def held(home: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hous
     """The daemon, while the only slot of `none` is taken."""
     gate = tmp_path_factory.mktemp("held") / "gate"
     crowd = Crowd(home)
-    hold(crowd, home, "none", gate)
+    hold(crowd, "none", gate)
     yield home
     crowd.close()
-    home.until(lambda: not busy(home), "everybody is gone")
+    home.until(lambda: at_rest(home), "everybody is gone")
 
 
 def assert_full(answer: Answer, *, anthropic: bool = False) -> None:
@@ -169,30 +141,28 @@ class TestNobodyMayWait:
     @pytest.mark.parametrize("path", PATHS)
     def test_it_is_429_at_once(self, held: House, path: str) -> None:
         body = {"model": "none", **CHAT, **(TEXT if "messages" not in path else {})}
-        answer = told(held, "POST", path, body)
+        answer = held.ask("POST", path, body)
 
         assert_full(answer, anthropic="messages" in path)
 
     @pytest.mark.parametrize("dialect", DIALECTS)
     def test_a_stream_is_not_begun_for_it(self, held: House, dialect: str) -> None:
         asked = DIALECTS[dialect]
-        answer = told(
-            held, "POST", asked.path, {**asked.body("x"), "model": "none", "stream": True}
-        )
+        answer = held.ask("POST", asked.path, {**asked.body("x"), "model": "none", "stream": True})
 
         assert_full(answer, anthropic=dialect == "messages")
         assert answer.headers["Content-Type"].startswith("application/json")
 
     @pytest.mark.parametrize("path", ["/v1/audio/voices", "/sdapi/v1/loras", "/props"])
     def test_in_a_query(self, held: House, path: str) -> None:
-        assert_full(told(held, "GET", f"{path}?model=none"))
+        assert_full(held.ask("GET", f"{path}?model=none"))
 
     @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/images/edits"])
     def test_in_a_form(self, held: House, path: str) -> None:
         form = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nnone\r\n--b--\r\n'
         kind = {"Content-Type": "multipart/form-data; boundary=b"}
 
-        assert_full(told(held, "POST", path, form, **kind))
+        assert_full(held.ask("POST", path, form, kind))
 
     @pytest.mark.parametrize("name", ["none", "NONE", "nobody waits", "none:latest"])
     @pytest.mark.parametrize("who", KEYS)
@@ -203,15 +173,15 @@ class TestNobodyMayWait:
 
     @pytest.mark.parametrize("path", ["/v1/models", "/running", "/api/queue", "/health", "/logs"])
     def test_what_needs_no_model_is_answered(self, held: House, path: str) -> None:
-        assert told(held, "GET", path).status == 200
+        assert held.ask("GET", path).status == 200
 
     def test_other_models_answer(self, held: House) -> None:
-        answer = told(held, "POST", "/v1/embeddings", {"model": "usual", "input": "x"})
+        answer = held.ask("POST", "/v1/embeddings", {"model": "usual", "input": "x"})
 
         assert answer.status == 200
 
     def test_nobody_waits_in_the_end(self, held: House) -> None:
-        told(held, "POST", "/v1/embeddings", {"model": "none", "input": "x"})
+        held.ask("POST", "/v1/embeddings", {"model": "none", "input": "x"})
 
         assert waiting(held) == []
 
@@ -220,9 +190,9 @@ class TestNobodyMayWait:
 
 
 def test_as_many_wait_as_may(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    hold(crowd, home, "two", tmp_path / "go")
+    hold(crowd, "two", tmp_path / "go")
     callers = line_up(crowd, home, ("ann", "two", "1"), ("bob", "two", "2"))
-    refused = told(home, "POST", "/v1/embeddings", {"model": "two", "input": "x"})
+    refused = home.ask("POST", "/v1/embeddings", {"model": "two", "input": "x"})
     (tmp_path / "go").touch()
 
     assert refused.status == 429
@@ -232,7 +202,7 @@ def test_as_many_wait_as_may(home: House, crowd: Crowd, tmp_path: Path) -> None:
 
 
 def test_who_leaves_makes_room_for_another(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    hold(crowd, home, "two", tmp_path / "go")
+    hold(crowd, "two", tmp_path / "go")
     first, _ = line_up(crowd, home, ("ann", "two", "1"), ("bob", "two", "2"))
     first.leave("rst")
     home.until(lambda: len(waiting(home)) == 1, "one has left")
@@ -243,8 +213,8 @@ def test_who_leaves_makes_room_for_another(home: House, crowd: Crowd, tmp_path: 
 
 
 def test_a_wait_has_an_end(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    hold(crowd, home, "hasty", tmp_path / "go")
-    answer = told(home, "POST", "/v1/embeddings", {"model": "hasty", "input": "x"})
+    hold(crowd, "hasty", tmp_path / "go")
+    answer = home.ask("POST", "/v1/embeddings", {"model": "hasty", "input": "x"})
     (tmp_path / "go").touch()
 
     assert answer.status == 503
@@ -257,7 +227,7 @@ def test_a_command_serves_ten_where_nothing_is_said(
     home: House, crowd: Crowd, tmp_path: Path
 ) -> None:
     for _ in range(10):
-        hold(crowd, home, "usual", tmp_path / "go")
+        hold(crowd, "usual", tmp_path / "go")
     line_up(crowd, home, ("ann", "usual", "11"))
     (usual,) = [one for one in queue(home)["running"] if one["model"] == "usual"]
     (tmp_path / "go").touch()
@@ -270,7 +240,7 @@ def test_a_command_serves_ten_where_nothing_is_said(
 
 def served(home: House, model: str) -> list[str]:
     """The names of the requests that the model got since the holder's, in order."""
-    state = told(home, "GET", f"/upstream/{model}/fake/state").json()
+    state = home.engine_state(model)
     asked = [json.loads(one["body"]).get("user") for one in state["requests"] if one["body"]]
     last = max(number for number, name in enumerate(asked) if name == "h")
     return [name for name in asked[last + 1 :] if name]
@@ -299,7 +269,7 @@ WHO = {"a": "ann", "b": "bob", "c": "cid", "h": "holder"}
 def test_every_key_has_its_turn(
     home: House, crowd: Crowd, tmp_path: Path, arrivals: str, order: str
 ) -> None:
-    hold(crowd, home, "many", tmp_path / "go")
+    hold(crowd, "many", tmp_path / "go")
     callers = line_up(crowd, home, *((WHO[name[0]], "many", name) for name in arrivals.split()))
     (tmp_path / "go").touch()
     for caller in callers:
@@ -315,7 +285,7 @@ def test_every_key_has_its_turn(
 def test_the_queue_tells_the_order_of_arrival(
     home: House, crowd: Crowd, tmp_path: Path, arrivals: str, positions: list[int]
 ) -> None:
-    hold(crowd, home, "many", tmp_path / "go")
+    hold(crowd, "many", tmp_path / "go")
     line_up(crowd, home, *((WHO[name[0]], "many", name) for name in arrivals.split()))
     found = waiting(home)
     (tmp_path / "go").touch()
@@ -327,11 +297,11 @@ def test_the_queue_tells_the_order_of_arrival(
 
 
 def test_never_more_than_the_limit_at_once(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    hold(crowd, home, "pair", tmp_path / "go")
-    hold(crowd, home, "pair", tmp_path / "go")
+    hold(crowd, "pair", tmp_path / "go")
+    hold(crowd, "pair", tmp_path / "go")
     line_up(crowd, home, ("ann", "pair", "1"), ("bob", "pair", "2"))
     (pair,) = [one for one in queue(home)["running"] if one["model"] == "pair"]
-    state = told(home, "GET", "/api/queue").json()
+    state = queue(home)
     (tmp_path / "go").touch()
 
     assert (pair["active"], pair["slots"]) == (2, 2)
@@ -350,7 +320,7 @@ def test_never_more_than_the_limit_at_once(home: House, crowd: Crowd, tmp_path: 
 def test_a_model_of_higher_priority_comes_first(
     home: House, crowd: Crowd, tmp_path: Path, arrivals: str, order: str
 ) -> None:
-    holder = hold(crowd, home, "plain", tmp_path / "go")
+    holder = hold(crowd, "plain", tmp_path / "go")
     before = len(home.said)
     callers = line_up(crowd, home, *(("ann", model, model) for model in arrivals.split()))
     found = {one["model"]: one["priority"] for one in waiting(home)}
@@ -369,7 +339,7 @@ def test_a_model_of_higher_priority_comes_first(
 
 
 def test_for_a_slot(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    hold(crowd, home, "many", tmp_path / "go")
+    hold(crowd, "many", tmp_path / "go")
     line_up(crowd, home, ("ann", "many", "1"))
     (one,) = waiting(home)
     (tmp_path / "go").touch()
@@ -388,7 +358,7 @@ def test_for_its_load(home: House, crowd: Crowd) -> None:
 
 
 def test_for_another_model(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    holder = hold(crowd, home, "plain", tmp_path / "go")
+    holder = hold(crowd, "plain", tmp_path / "go")
     line_up(crowd, home, ("ann", "other", "1"))
     (one,) = waiting(home)
     (tmp_path / "go").touch()
@@ -399,7 +369,7 @@ def test_for_another_model(home: House, crowd: Crowd, tmp_path: Path) -> None:
 
 
 def test_for_who_is_before_it(home: House, crowd: Crowd, tmp_path: Path) -> None:
-    hold(crowd, home, "plain", tmp_path / "go")
+    hold(crowd, "plain", tmp_path / "go")
     line_up(crowd, home, ("ann", "high", "1"), ("bob", "low", "2"))
     reasons = {one["model"]: one["reason"] for one in waiting(home)}
     (tmp_path / "go").touch()
@@ -410,9 +380,7 @@ def test_for_who_is_before_it(home: House, crowd: Crowd, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_who_waits_is_told_when_it_cannot_start(home: House, stream: bool) -> None:
-    answer = told(
-        home, "POST", "/v1/chat/completions", {"model": "broken", **CHAT, "stream": stream}
-    )
+    answer = home.ask("POST", "/v1/chat/completions", {"model": "broken", **CHAT, "stream": stream})
 
     assert answer.status in {500, 502, 503}
     assert "exit code 1" in answer.json()["error"]["message"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import pytest
 from tests.fakes.house import Answer, House
@@ -70,15 +70,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     models["plain"] |= {"aliases": ["gpt-4o", "Nice Name"]}
     models["renamed"] = {"cmd": house.command(), "useModelName": "its/own-name"}
     house.start(house.config(models=models, maxLoadedModels=10, defaultTtl=0))
-    for name in (*models, "llama-a"):
-        house.ask("POST", "/api/paddock/load", {"model": name})
+    house.load(*models, "llama-a")
     yield house
     house.stop()
-
-
-def last_seen(home: House, model: str) -> Any:
-    """The last request that a model's server was sent."""
-    return home.get(f"/upstream/{quote(model)}/fake/state")["requests"][-1]
 
 
 def body_for(path: str, **fields: Any) -> dict[str, Any]:
@@ -111,7 +105,7 @@ def alias_of(answer: Answer) -> str:
 @pytest.mark.parametrize("model", ["plain", "org/slashed", "llama-a"])
 def test_each_endpoint_reaches_its_path(home: House, path: str, target: str, model: str) -> None:
     answer = home.ask("POST", path, body_for(path, model=model))
-    seen = last_seen(home, model)
+    seen = home.last_request(model)
 
     assert answer.status == 200
     assert (seen["method"], seen["path"]) == ("POST", target)
@@ -143,14 +137,14 @@ def test_any_name_leads_to_its_model(home: House, name: str, model: str) -> None
     answer = home.ask("POST", "/v1/embeddings", {"model": name, "input": "x"})
 
     assert answer.status == 200
-    assert json.loads(last_seen(home, model)["body"])["model"] == name  # as the client wrote it
+    assert json.loads(home.last_request(model)["body"])["model"] == name  # as the client wrote it
 
 
 @pytest.mark.parametrize("path", TARGETS)
 def test_use_model_name_is_what_its_server_reads(home: House, path: str) -> None:
     home.ask("POST", path, body_for(path, model="renamed"))
 
-    assert json.loads(last_seen(home, "renamed")["body"])["model"] == "its/own-name"
+    assert json.loads(home.last_request("renamed")["body"])["model"] == "its/own-name"
 
 
 # --- where the model's name is --------------------------------------------------------------------
@@ -172,7 +166,7 @@ def test_better_json_is_json_whatever_its_content_type(home: House, path: str, k
     answer = home.ask("POST", path, body_for(path, model="plain"), {"Content-Type": kind})
 
     assert answer.status == 200
-    assert last_seen(home, "plain")["path"] == path
+    assert home.last_request("plain")["path"] == path
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/sdapi/v1/txt2img"])
@@ -182,7 +176,7 @@ def test_the_query_may_name_the_model(home: House, path: str, model: str) -> Non
     answer = home.ask("POST", f"{path}?{query}", body_for(path))
 
     assert answer.status == 200
-    assert last_seen(home, model)["method"] == "POST"
+    assert home.last_request(model)["method"] == "POST"
 
 
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/images/edits"])
@@ -190,7 +184,7 @@ def test_the_query_may_name_the_model(home: House, path: str, model: str) -> Non
 def test_a_form_names_the_model(home: House, path: str, model: str) -> None:
     body, kind = multipart(("model", model), ("language", "en"), file=b"RIFF" * 100)
     answer = home.ask("POST", path, body, kind)
-    seen = last_seen(home, model)
+    seen = home.last_request(model)
 
     assert answer.status == 200
     assert seen["path"] == path
@@ -210,7 +204,7 @@ def test_the_field_may_be_anywhere_in_the_form(home: House, position: int) -> No
 def test_a_form_gets_the_name_that_its_server_knows(home: House) -> None:
     body, kind = multipart(("model", "renamed"), ("language", "en"), file=b"RIFF")
     home.ask("POST", "/v1/audio/transcriptions", body, kind)
-    sent = last_seen(home, "renamed")["body"]
+    sent = home.last_request("renamed")["body"]
 
     assert "its/own-name" in sent
     assert "\r\nrenamed\r\n" not in sent
@@ -223,7 +217,7 @@ def test_a_form_gets_the_name_that_its_server_knows(home: House) -> None:
 def test_a_get_names_the_model_in_its_query(home: House, path: str, model: str) -> None:
     query = urlencode({"model": model, "more": "a b"})
     answer = home.ask("GET", f"{path}?{query}")
-    seen = last_seen(home, model)
+    seen = home.last_request(model)
 
     assert answer.status == 200
     assert seen["method"] == "GET"
@@ -233,7 +227,7 @@ def test_a_get_names_the_model_in_its_query(home: House, path: str, model: str) 
 
 def test_a_get_is_told_the_name_that_its_server_knows(home: House) -> None:
     home.ask("GET", "/v1/audio/voices?model=renamed")
-    seen = last_seen(home, "renamed")["path"]
+    seen = home.last_request("renamed")["path"]
 
     assert "its" in seen
     assert "renamed" not in seen
@@ -261,7 +255,7 @@ KEPT: tuple[Any, ...] = (
 @pytest.mark.parametrize("model", ["plain", "renamed"])
 def test_other_fields_are_kept_as_they_are(home: House, fields: dict[str, Any], model: str) -> None:
     home.ask("POST", "/v1/chat/completions", {**CHAT, "model": model, **fields})
-    sent = json.loads(last_seen(home, model)["body"])
+    sent = json.loads(home.last_request(model)["body"])
 
     assert {key: sent[key] for key in fields} == fields
     assert repr({key: sent[key] for key in fields}) == repr(fields)
@@ -271,7 +265,7 @@ def test_bytes_that_need_no_change_are_passed_on_as_they_came(home: House) -> No
     raw = b'{ "model":"plain",\n "messages":[ ], "x" : 1.0e+2 }\n'
     home.ask("POST", "/v1/chat/completions", raw)
 
-    assert last_seen(home, "plain")["body"].encode() == raw
+    assert home.last_request("plain")["body"].encode() == raw
 
 
 # --- streams --------------------------------------------------------------------------------------

@@ -44,8 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     models["plain"]["aliases"] = ["short", "alias/with/slash"]
     models["cold"]["aliases"] = ["frozen"]
     house.start(house.config(models=models, maxLoadedModels=20, defaultTtl=0, profiles=PROFILES))
-    for name in (*names, "llama-a"):
-        house.ask("POST", "/api/paddock/load", {"model": name})
+    house.load(*names, "llama-a")
     yield house
     house.stop()
 
@@ -167,7 +166,7 @@ def test_the_query_is_passed_on_as_it_is(home: House, path: str) -> None:
 )
 def test_percent_encoding_is_kept(home: House, path: str) -> None:
     answer = raw(home, "GET", f"/upstream/plain{path}")
-    seen = home.get("/upstream/plain/fake/state")["requests"][-1]
+    seen = home.last_request("plain")
 
     assert answer.status == 404  # the fake's own
     assert seen["path"] == path

@@ -26,7 +26,7 @@ def test_upstream_passes_the_rest_of_the_path_as_it_is(home: House, asked: str, 
     answer = home.ask("GET", asked)
 
     assert answer.status == 200
-    assert home.engine_state("llama-a")["requests"][-1]["path"] == path
+    assert home.last_request("llama-a")["path"] == path
 
 
 @pytest.mark.parametrize("name", ["a/b", "a%2Fb", "slashed/alias", "slashed%2falias"])
@@ -41,7 +41,7 @@ def test_upstream_keeps_the_percent_encoding(home: House, path: str) -> None:
     with home.wire() as wire:
         wire.ask("GET", f"/upstream/llama-a/{path}").answer()
 
-    assert home.engine_state("llama-a")["requests"][-1]["path"] == f"/{path}"
+    assert home.last_request("llama-a")["path"] == f"/{path}"
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
@@ -50,7 +50,7 @@ def test_upstream_passes_any_method_and_body(home: House, method: str) -> None:
         method, "/upstream/other/anything", b"\x00\x01 plain", {"Content-Type": "x/y"}
     )
 
-    seen = home.engine_state("other")["requests"][-1]
+    seen = home.last_request("other")
     assert answer.status == 404
     assert answer.json()["error"]["message"] == "File Not Found"
     assert (seen["method"], seen["body"], seen["headers"]["content-type"]) == (

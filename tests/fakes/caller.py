@@ -189,13 +189,16 @@ class Crowd:
         *,
         dialect: str = "chat",
         stream: bool = True,
+        key: str = "",
         receive_buffer: int = 0,
         **fields: Any,
     ) -> Caller:
         """Send a request with these switches for the fake engine."""
         asked = DIALECTS[dialect]
         body = {**asked.body(f"fake {switches}"), "model": model, "stream": stream, **fields}
-        return self.came(Caller(self._house.url, asked.path, body, receive_buffer=receive_buffer))
+        return self.came(
+            Caller(self._house.url, asked.path, body, key=key, receive_buffer=receive_buffer)
+        )
 
     def get(self, path: str) -> Caller:
         """Send a GET."""
@@ -228,6 +231,11 @@ def load_of(house: House) -> Load:
     """How busy the daemon says it is."""
     told = house.get("/api/paddock/instances")
     return Load(sum(one["active"] for one in told["instances"]), len(told["queue"]))
+
+
+def at_rest(house: House) -> bool:
+    """Whether the daemon has forgotten everybody who asked it something."""
+    return load_of(house) == Load(0, 0) and not house.get("/api/inflight")["total"]
 
 
 class Child:

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import quote
 
 from tests.fakes.gguf_maker import Gguf
 from tests.fakes.wire import Wire, wire
@@ -38,6 +39,8 @@ class House:
         self.models.mkdir()
         self.engine = self._wrapper()
         self.url = ""
+        self.key = ""
+        """What `ask` names itself with, where the daemon wants keys."""
         self._process: subprocess.Popen[str] | None = None
         self._said: list[str] = []
         self._reader: threading.Thread | None = None
@@ -176,7 +179,7 @@ class House:
         request = urllib.request.Request(
             self.url + path,
             data,
-            {"Content-Type": "application/json", **(headers or {})},
+            {"Content-Type": "application/json", **self._credentials(), **(headers or {})},
             method=method,
         )
         try:
@@ -185,6 +188,9 @@ class House:
         except HTTPError as error:
             with error:
                 return Answer(error.code, dict(error.headers), error.read())
+
+    def _credentials(self) -> dict[str, str]:
+        return {"x-api-key": self.key} if self.key else {}
 
     def get(self, path: str) -> Any:
         """The JSON that GET answers."""
@@ -199,13 +205,23 @@ class House:
         asked = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
         return self.ask("POST", "/v1/chat/completions", asked)
 
+    def load(self, *models: str) -> None:
+        """Load these, one after the other. Fails when one of them cannot be loaded."""
+        for model in models:
+            answer = self.ask("POST", "/api/paddock/load", {"model": model})
+            assert answer.status == 200, answer.text
+
     def running(self) -> list[str]:
         """Ids of the models in memory."""
         return [one["model"] for one in self.get("/running")["running"]]
 
     def engine_state(self, model: str) -> Any:
         """What the fake engine of a loaded model has seen."""
-        return self.get(f"/upstream/{model}/fake/state")
+        return self.get(f"/upstream/{quote(model)}/fake/state")
+
+    def last_request(self, model: str) -> Any:
+        """The last request that the fake engine of a loaded model was sent."""
+        return self.engine_state(model)["requests"][-1]
 
 
 class Answer:
