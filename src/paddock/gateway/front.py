@@ -54,7 +54,7 @@ class Front:
         return web.Response(status=204, headers={"Cache-Control": "max-age=86400"})
 
     async def page(self, call: Call) -> web.Response:  # noqa: ARG002
-        """The doors and how many models are behind them. Names no model: it is public."""
+        """The doors, their endpoints, how many models are behind them. Names none: it is public."""
         rows = "".join(
             f"<tr><td>{escape(name)}</td><td><code>{escape(url)}</code></td></tr>"
             for name, url in self.doors

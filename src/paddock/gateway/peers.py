@@ -26,7 +26,7 @@ MOST_HOPS = 8
 LONGEST_HOP = 64
 
 RETRY_SECONDS = 5.0
-"""One that could not be reached is asked again after this time, or sooner if its owner wants."""
+"""One that could not be reached is asked again after this time."""
 
 PASSED_ON = frozenset({b"anthropic-version", b"anthropic-beta"})
 """Client headers that a dialect needs and that tell nothing of the client."""
@@ -147,7 +147,7 @@ def _is_hop(hop: str) -> bool:
 async def _pause(peer: Peer) -> None:
     """Until it is time to ask again; a request that could not reach it makes it time."""
     if peer.lost.is_set():
-        await asyncio.sleep(min(peer.entry.refresh, RETRY_SECONDS))
+        await asyncio.sleep(RETRY_SECONDS)
         return
     with suppress(TimeoutError):
         await asyncio.wait_for(peer.lost.wait(), peer.entry.refresh)
