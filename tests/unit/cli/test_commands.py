@@ -216,6 +216,47 @@ def test_what_an_error_says_cannot_steer_the_terminal(daemon, run):
     assert stderr == "paddock: model '\ufffd[2J' not found\n  no \ufffd]0;title\ufffd\n"
 
 
+def test_status_is_one_screen(daemon, run):
+    problem = {"text": "/c.yaml:1: ttk: unknown key", "file": "/c.yaml", "line": 1}
+    status = {
+        "version": "1.2",
+        "pid": 7,
+        "started_at": "2026-01-02T03:04:05+00:00",
+        "uptime": 75.0,
+        "doors": [{"name": "openai", "url": "http://127.0.0.1:8090"}],
+        "config": {
+            "files": ["/c.yaml"],
+            "loaded_at": "2026-01-02T03:04:05+00:00",
+            "refused": {"at": "2026-01-02T03:05:00+00:00", "problems": [problem]},
+            "needs_restart": ["store.path"],
+        },
+        "engine": {"default": "", "problem": "no engine; install one", "known": []},
+        "models": {"count": 3, "left_out": 1},
+        "running": [{"model": "a", "state": "ready", "active": 1, "slots": 2}],
+        "waiting": 1,
+        "failures": [{"model": "\x1bb", "kind": "crash", "message": "it ended"}],
+        "warnings": [],
+    }
+    daemon.json("GET /api/paddock/status", status)
+    result = run("status", "--host", daemon.address)
+    assert (
+        result.stdout
+        == """\
+Paddock 1.2, process 7, up 1m 15s
+doors     openai   http://127.0.0.1:8090
+config    /c.yaml, read 2026-01-02T03:04:05+00:00
+          NOT TAKEN IN: the change seen 2026-01-02T03:05:00+00:00 has errors:
+            /c.yaml:1: ttk: unknown key
+          counts after a restart: store.path
+engine    no engine; install one
+models    3, 1 file left out (`paddock list --all`)
+running   a (ready, 1/2 busy)
+waiting   1 request
+failed    \ufffdb: it ended
+"""
+    )
+
+
 def test_reload_tells_what_changed_and_what_has_to_wait(daemon, run):
     outcome = {
         "changes": [
