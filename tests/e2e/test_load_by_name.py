@@ -72,6 +72,16 @@ def test_a_name_that_leads_to_no_model_here_loads_nothing(
     assert not in_memory(pinned)
 
 
+@pytest.mark.parametrize("path", ["/upstream/sel/props", "/upstream/chosen/"])
+def test_upstream_offers_no_name_that_it_does_not_know(pinned: House, path: str) -> None:
+    load_own(pinned)
+
+    answer = pinned.ask("GET", path)
+
+    assert answer.status == 404
+    assert "did you mean" not in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("name", "left"),
     [("a", {"b", "off"}), ("off", {"a", "b"}), ("b", {"a", "off"}), ("only here", {"a", "off"})],

@@ -133,11 +133,12 @@ class UpstreamEndpoint:
         Names may hold slashes. Raises UnknownModel.
         """
         parts = rest.split("/")
-        for count in range(min(len(parts), MOST_PARTS), 0, -1):
-            name = unquote("/".join(parts[:count]))
-            if (model := self._names.find_here(name)) is not None:
-                return model, name, "/" + "/".join(parts[count:]) if count < len(parts) else ""
-        raise self._names.unknown(unquote(parts[0]))
+        counts = range(1, min(len(parts), MOST_PARTS) + 1)
+        names = {count: unquote("/".join(parts[:count])) for count in counts}
+        known = (count for count in reversed(counts) if self._names.find_here(names[count]))
+        count = next(known, 1)
+        model = self._names.resolve_here(names[count])
+        return model, names[count], "/" + "/".join(parts[count:]) if count < len(parts) else ""
 
 
 @lru_cache(8)
