@@ -137,9 +137,9 @@ class Instance:
         self._first_line = self.output.count
         try:
             self._process = process = await self._spawn(launch)
-        except OSError as problem:
-            hint = "check the engine's path and its permissions"
-            return self._failed(FailureKind.NOT_EXECUTABLE, f"cannot start: {problem}", hint)
+        except OSError as problem:  # of the system or the state folder: another time it may do
+            hint = "see that the disk named has room, and that this user may start processes"
+            return self._failed(FailureKind.EXITED, f"cannot start: {problem}", hint)
         self.pid = process.pid
         pool = ConnectionPool(launch.address, launch.key, launch.timeouts)
         try:
