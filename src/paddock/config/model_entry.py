@@ -111,7 +111,7 @@ class ModelEntry(Section):
     unload_timeout: Seconds = 0
     """Seconds between asking it to end and killing it; 0: `unloadTimeout` of the top level."""
     health_check_timeout: Seconds | None = None
-    """Seconds it may take to get ready. Default: `healthCheckTimeout`."""
+    """Seconds it may take to get ready. Default: `healthCheckTimeout` of the top level."""
     timeouts: Timeouts = Timeouts()
     """Limits of the connection to its server."""
     compat: Compat = Compat()

@@ -46,7 +46,8 @@ def known_keys(place: Place) -> tuple[str, ...]:
 def example(place: Place) -> str:
     """A line that would be right at `place`, such as `port: 8090`; "" when none is known."""
     node = schema_at(place)
-    values = [*node.get("examples", ()), node.get("default"), _SAMPLES.get(node.get("type", ""))]
+    known = [*node.get("examples", ()), node.get("default"), *node.get("enum", ())]
+    values = [*known, _SAMPLES.get(node.get("type", ""))]
     value = next((value for value in values if value not in (None, "", [], {}, ".")), None)
     if value is None or not place:
         return ""

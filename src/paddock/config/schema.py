@@ -155,7 +155,7 @@ class Config(Section):
     global_ttl: Annotated[Seconds, Field(alias="globalTTL")] = 0
     """Seconds idle before a model with a `cmd` leaves memory; 0 = never."""
     health_check_timeout: Annotated[Seconds, Field(ge=1)] = 120
-    """Seconds a model may take to get ready."""
+    """Seconds a model may take to get ready, counted anew whenever it tells progress."""
     unload_timeout: Annotated[Seconds, Field(ge=0.1)] = 10
     """Seconds between asking a child to end and killing it."""
     context_length: Annotated[int, Field(ge=0)] = 8192

@@ -23,6 +23,7 @@ def test_known_keys_are_those_of_the_schema():
         (("listen", "openai", "port"), "port: 8090"),
         (("models", "x", "ttl"), "ttl: 5m"),
         (("models", "x", "unlisted"), "unlisted: false"),
+        (("selectors", "x", "strategy"), "strategy: warm"),
         (("nothing",), ""),
         ((), ""),
     ],
