@@ -4,6 +4,9 @@
     ├─ ConfigError                what the owner wrote cannot be used; every problem at once
     ├─ LibraryError
     │  ├─ GgufError               a file is not a GGUF we can read
+    │  ├─ InvalidName             a text is no name for a model
+    │  ├─ StoreError              the store of pulled and created models cannot do it
+    │  │  └─ StoreReadOnly        it belongs to another program
     │  └─ UnknownModel            no model has this name; knows the nearest names
     ├─ EngineError
     │  ├─ EngineMissing           no engine can run this model on this machine
@@ -93,6 +96,24 @@ class LibraryError(PaddockError):
 
 class GgufError(LibraryError):
     """A file is not a GGUF that can be read; the message is the reason that owners are shown."""
+
+
+class InvalidName(LibraryError):
+    """A text is no name for a model."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"invalid model name {text[:100]!r}",
+            hint="a name is like llama3.2:3b, user/model:tag or hf.co/user/model:Q4_K_M",
+        )
+
+
+class StoreError(LibraryError):
+    """The store of pulled and created models cannot do what was asked."""
+
+
+class StoreReadOnly(StoreError):
+    """The store belongs to another program, so nothing is written there."""
 
 
 class UnknownModel(LibraryError):

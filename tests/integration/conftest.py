@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -46,6 +47,9 @@ def real_llama_server() -> Path:
     program = Path(named) if named else beside
     if not program.exists():
         pytest.skip("no llama-server here; name one in PADDOCK_TEST_LLAMA_SERVER")
+    tried = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60)
+    if tried.returncode:
+        pytest.skip(f"{program} does not run here: {tried.stderr.strip()[:200]}")
     return program
 
 

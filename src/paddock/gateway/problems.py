@@ -76,6 +76,9 @@ class Shape:
 SHAPES: dict[type[PaddockError], Shape] = {
     errors.ConfigError: Shape(400, "invalid_request_error", "invalid_config"),
     errors.UnknownModel: Shape(404, "invalid_request_error", "model_not_found"),
+    errors.InvalidName: Shape(400, "invalid_request_error", "invalid_name"),
+    errors.StoreReadOnly: Shape(409, "invalid_request_error", "store_read_only"),
+    errors.StoreError: Shape(500, "server_error", "store_error"),
     errors.EngineMissing: Shape(503, "server_error", "engine_missing"),
     errors.ArgumentRefused: Shape(500, "server_error", "bad_flag"),
     errors.InstanceFailed: Shape(503, "server_error"),

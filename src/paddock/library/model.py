@@ -7,9 +7,12 @@ asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from paddock.config.model_entry import ModelEntry
 
@@ -63,6 +66,48 @@ class HeaderSummary:
     """Number of shards that belong together; 0 or 1 for a single file."""
 
 
+class Said(NamedTuple):
+    """A message of a model's own: what a MESSAGE of its Modelfile put before every conversation."""
+
+    role: str
+    """`system`, `user` or `assistant`."""
+    content: str
+
+
+class Recipe(NamedTuple):
+    """What a model of the store adds to its weights, as its Modelfile said."""
+
+    template: str = ""
+    """TEMPLATE, in Go's template language; "": only the GGUF's own."""
+    system: str = ""
+    parameters: Mapping[str, Any] = MappingProxyType({})
+    """PARAMETER by name: numbers, booleans and texts, and for `stop` a list of texts."""
+    messages: tuple[Said, ...] = ()
+    renderer: str = ""
+    """Names of Ollama's built-in renderer and parser: told again, and otherwise without use."""
+    parser: str = ""
+    requires: str = ""
+
+
+class LoadOptions(NamedTuple):
+    """What a request or a PARAMETER says about how a model is loaded. None: not said."""
+
+    context: int | None = None
+    """Tokens per request (`num_ctx`)."""
+    gpu_layers: int | None = None
+    """`num_gpu`; below 0 is not said."""
+    batch: int | None = None
+    """`num_batch`."""
+    threads: int | None = None
+    """`num_thread`."""
+    mmap: bool | None = None
+    """`use_mmap`."""
+    main_gpu: int | None = None
+
+
+NOT_SAID: Final = LoadOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """Something that can be asked for by name. On disk, not in memory.
@@ -86,6 +131,20 @@ class Model:
     """Changes when a running child of the model is out of date: see `library/fingerprint.py`."""
     aliases: tuple[str, ...] = ()
     settings: ModelEntry = field(default_factory=ModelEntry)
+    recipe: Recipe | None = None
+    """Set for a model of the store."""
+    adapters: tuple[Path, ...] = ()
+    """LoRA adapters, each with full weight."""
+    options: LoadOptions = NOT_SAID
+    """How it is to be loaded, beyond `settings`: its PARAMETERs, or what a request asked for."""
+    origin: str = ""
+    """Of a variant made for a request: the fingerprint of the model it was made of."""
+    digest: str = ""
+    """64 hexadecimal digits that change with what the model is: of the store's manifest, else of
+    what its files look like."""
+    twin: str = ""
+    """The id of the model whose instance serves this one too: same files, loaded in the same way.
+    Empty: its own instance."""
 
 
 @dataclass(frozen=True, slots=True)
