@@ -51,25 +51,28 @@ _STRING: Final = 8
 _ARRAY: Final = 9
 
 
-def read_header(path: Path, steps: Steps | None = None) -> Header:
+def read_header(
+    path: Path, steps: Steps | None = None, *, kept_numbers: int = KEPT_NUMBERS
+) -> Header:
     """Read the header of the file at `path`, which must not be a link. Blocking.
 
     `steps` carries what one file of a scan teaches about the next; without it every string is
-    walked. Raises GgufError with the reason to show, OSError when the system cannot read the file.
+    walked. Longer arrays of numbers than `kept_numbers` are stepped over. Raises GgufError with the
+    reason to show, OSError when the system cannot read the file.
     """
     with _opened(path) as (fd, size):
-        header = _read(fd, size, steps)
+        header = _read(fd, size, steps, kept_numbers)
     check_tensor_ends(header)
     return header
 
 
-def _read(fd: int, size: int, steps: Steps | None) -> Header:
+def _read(fd: int, size: int, steps: Steps | None, kept_numbers: int) -> Header:
     if steps is not None:
         try:
-            return _Reader(Cursor(fd, size), steps).read()
+            return _Reader(Cursor(fd, size), steps, kept_numbers).read()
         except GgufError:
             pass  # the short ways over arrays may have been wrong: the long one has the last word
-    return _Reader(Cursor(fd, size), ExactSteps()).read()
+    return _Reader(Cursor(fd, size), ExactSteps(), kept_numbers).read()
 
 
 @contextmanager
@@ -88,9 +91,10 @@ def _opened(path: Path) -> Iterator[tuple[int, int]]:
 class _Reader:
     """Reads one header, once."""
 
-    def __init__(self, cursor: Cursor, steps: Steps) -> None:
+    def __init__(self, cursor: Cursor, steps: Steps, kept_numbers: int) -> None:
         self._cursor = cursor
         self._steps = steps
+        self._kept_numbers = kept_numbers
         self._metadata: dict[str, Value] = {}
         self._arrays: dict[str, ArrayInfo] = {}
         self._text_left = KEPT_TEXTS
@@ -175,7 +179,7 @@ class _Reader:
             self._arrays[key] = ArrayInfo("string", count)
             return
         name, code = _number_type(key, kind)
-        if count <= KEPT_NUMBERS:
+        if count <= self._kept_numbers:
             self._metadata[key] = self._read_numbers(key, kind, count)
             return
         self._cursor.skip(count * struct.calcsize("=" + code))

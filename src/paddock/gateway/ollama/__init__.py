@@ -1,0 +1,1 @@
+"""The Ollama dialect: its own API, in the words of its clients."""
