@@ -24,9 +24,11 @@ from paddock.gateway.leasing import Leasing
 from paddock.gateway.naming import Target
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.peers import Peers
+from paddock.gateway.problems import Upstream
 from paddock.gateway.relay import NOT_PASSED_ON_OF_PEERS, Relay, Relayed
+from paddock.gateway.translated import Translated, Translator
 from paddock.gateway.tunnel import Tunnel
-from paddock.library.model import Model
+from paddock.library.model import NOT_SAID, LoadOptions, Model
 from paddock.observe.record import Record
 from paddock.scheduler.lease import Lease
 
@@ -44,9 +46,13 @@ PASSED_ON = frozenset({b"accept", b"content-type", b"user-agent"})
 """Client headers the child gets to see. Keys, cookies and addresses are none of its business."""
 
 
-@dataclass(frozen=True, slots=True)
+Prepare = Callable[[Instance], Awaitable["Ask"]]
+Recover = Callable[[Instance, Upstream], Awaitable["Ask | None"]]
+
+
+@dataclass(slots=True)  # made for every request: frozen costs more than the rest of it
 class Ask:
-    """What to ask of a child."""
+    """What to ask of a child. Not to be changed."""
 
     method: str
     target: str
@@ -61,6 +67,18 @@ class Ask:
     """Puts the streamed answer together for a client that wants it whole."""
     holds: bool = True
     """It keeps a slot, and its model in memory, for as long as it lasts."""
+    translator: Translator | None = None
+    """Puts the answer into the client's dialect, where that is not the child's."""
+    prepare: Prepare | None = None
+    """Finishes a request that is translated once its model runs: the `Ask` to send."""
+    recover: Recover | None = None
+    """Another way to ask what a child refused; None: there is none, the refusal is the answer."""
+    options: LoadOptions = NOT_SAID
+    """How the model is to be loaded."""
+    keep_alive: float | None = None
+    """Seconds for which the model stays in memory after this request; None: as before."""
+    told: Headers = ()
+    """Response headers of a translated answer, beside the usual ones."""
 
 
 def passed_headers(request: web.BaseRequest) -> Headers:
@@ -104,6 +122,39 @@ class Forwarder:
         )
         return await self._carry(call, target, ask, relay)
 
+    async def translate(self, call: Call, target: Target, ask: Ask) -> web.StreamResponse:
+        """Ask `target` and answer the client in the dialect of `ask.translator`.
+
+        Errors are as `forward` has them, and Upstream when the child refuses the request.
+        """
+        if ask.translator is None:
+            raise ValueError("there is nothing to translate with")
+        relay = Translated(
+            call.request,
+            _told_headers(call),
+            ask.translator,
+            stall_timeout=self._current.config.stall_timeout,
+        )
+        return await self._carry(call, target, ask, relay)
+
+    async def borrow(
+        self,
+        call: Call,
+        model: Model,
+        ask: Ask,  # noqa: ARG002 - until a lease can be asked for with options
+        work: Callable[[Instance], Awaitable[T]],
+    ) -> T:
+        """Do `work` with the instance of a model, which is loaded for it, under a lease.
+
+        Of `ask`, only what it says about loading counts. Raises what the scheduler and `work`
+        raise.
+        """
+        with await self._leasing.lease(call, model, None) as lease:
+            try:
+                return await work(lease.instance)
+            except UpstreamLost as error:
+                raise await _explain(lease.instance, error) from error
+
     async def _carry(
         self, call: Call, target: Target, ask: Ask, relay: Relay
     ) -> web.StreamResponse:
@@ -145,6 +196,8 @@ class Forwarder:
         try:
             if ask.assembler is not None:
                 return await _assemble(pool, ask, ask.assembler, relay)
+            if isinstance(relay, Translated):
+                return await _translate(instance, pool, ask, relay)
             return await _relay(pool, ask, relay)
         except UpstreamLost as error:
             raise await _explain(instance, error) from error
@@ -152,6 +205,27 @@ class Forwarder:
 
 async def _relay(pool: ConnectionPool, ask: Ask, relay: Relay) -> Relayed:
     return await _send(pool, ask, relay.run)
+
+
+async def _translate(
+    instance: Instance, pool: ConnectionPool, ask: Ask, relay: Translated
+) -> Relayed:
+    if ask.prepare is not None:
+        ask = await ask.prepare(instance)
+    added = relay.added
+    while True:
+        if ask.translator is not None:
+            relay.translator = ask.translator
+        relay.added = (*added, *ask.told)
+        try:
+            return await _relay(pool, ask, relay)
+        except Upstream as refusal:
+            if ask.recover is None or relay.has_begun:
+                raise
+            other = await ask.recover(instance, refusal)
+            if other is None:
+                raise
+            ask = other
 
 
 async def _assemble(pool: ConnectionPool, ask: Ask, assembler: Assembler, relay: Relay) -> Relayed:
