@@ -117,12 +117,13 @@ def variant(model: Model, asked: LoadOptions) -> Model:
     """
     if asked is NOT_SAID or model.path is None:
         return model
-    options = joined(asked, _in_force(model))
+    in_force = _in_force(model)
+    options = joined(asked, in_force)
     trained = model.header.context_length
     if asked.context is not None:
         context = min(asked.context, trained) if trained else asked.context
         options = options._replace(context=context)
-    if options == model.options:
+    if options == in_force:
         return model
     told = repr((base(model), options)).encode()
     fingerprint = blake2b(told, digest_size=16).hexdigest()
