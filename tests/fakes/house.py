@@ -39,6 +39,8 @@ class House:
         self.models.mkdir()
         self.engine = self._wrapper()
         self.url = ""
+        self.ollama_url = ""
+        """The Ollama door; empty where it is closed."""
         self.key = ""
         """What `ask` names itself with, where the daemon wants keys."""
         self._process: subprocess.Popen[str] | None = None
@@ -77,7 +79,10 @@ class House:
             "modelsDir": str(self.models),
             "stateDir": str(self.state),
             "engines": {"fake": {"llamaServer": str(self.engine)}},
-            "listen": {"openai": {"host": "127.0.0.1", "port": 0}},
+            "listen": {
+                "openai": {"host": "127.0.0.1", "port": 0},
+                "ollama": {"host": "127.0.0.1", "port": 0},
+            },
             "unloadTimeout": 2,
             "startPort": START_PORT,
             "minResidency": 0,
@@ -106,6 +111,7 @@ class House:
         if "openai" not in self.doors():
             raise AssertionError(f"the daemon did not start:\n{self.said}")
         self.url = self.doors()["openai"]
+        self.ollama_url = self.doors().get("ollama", "")
         return self
 
     def _listen(self, process: subprocess.Popen[str]) -> None:

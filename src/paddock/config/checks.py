@@ -16,6 +16,7 @@ from paddock.config.checks_models import unsplittable
 from paddock.config.document import Place
 from paddock.config.faults import Fault
 from paddock.config.nearest import nearest
+from paddock.config.ollama import ORIGIN
 from paddock.config.schema import Config, Door
 
 BUILT_IN_ENGINES = ("llama-server", "embedded")
@@ -75,7 +76,9 @@ def _guarded_doors(config: Config) -> Iterator[Fault]:
 
 
 def _door_ports(config: Config) -> Iterator[Fault]:
-    for (first, one), (second, other) in combinations(_open_doors(config).items(), 2):
+    said = {name: door for name, door in _open_doors(config).items() if config.listen.is_said(name)}
+    doors = {"openai": config.listen.openai, **said} if config.listen.openai else said
+    for (first, one), (second, other) in combinations(doors.items(), 2):
         if one.port and one.port == other.port and _share_address(one.host, other.host):
             yield Fault(
                 ("listen", second, "port"),
@@ -93,6 +96,7 @@ def _share_address(one: str, other: str) -> bool:
 def _engines(config: Config) -> Iterator[Fault]:
     known = (*config.engines, *BUILT_IN_ENGINES)
     named: dict[Place, str | None] = {("engine",): config.engine}
+    named["ollama", "engine"] = config.ollama.engine
     named |= {("models", id_, "engine"): model.engine for id_, model in config.models.items()}
     for place, name in named.items():
         if name is not None and name not in known:
@@ -128,6 +132,16 @@ def _allowed_origins(config: Config) -> Iterator[Fault]:
                 ("allowedOrigins", index),
                 f"{origin!r} is not an origin",
                 "write scheme, host and port, nothing after them: `https://chat.example.lan`",
+            )
+
+
+def _ollama_origins(config: Config) -> Iterator[Fault]:
+    for index, origin in enumerate(config.ollama.origins):
+        if not ORIGIN.fullmatch(origin.lower()):
+            yield Fault(
+                ("ollama", "origins", index),
+                f"{origin!r} is not an origin",
+                "write scheme, host and port, as in `https://chat.example.lan`; `*` is anything",
             )
 
 
@@ -178,6 +192,7 @@ _CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (
     _api_keys,
     _allowed_hosts,
     _allowed_origins,
+    _ollama_origins,
     _log_time_format,
     _ignored_paths,
     _session_headers,

@@ -13,7 +13,8 @@ from paddock.config.section import Section
 from paddock.events import CatalogChanged
 
 AT_START: Final = ("stateDir", "logTimeFormat", "logToStdout", "store", "metricsMaxInMemory")
-"""Keys that are read when the daemon starts. So is `listen`, but for each door's `auth`."""
+"""Keys that are read when the daemon starts. So are `ollama.models`, and `listen` but for each
+door's `auth`."""
 
 
 class Kind(StrEnum):
@@ -69,12 +70,17 @@ def difference(old: Config, new: Config) -> Difference:
 
 
 def _is_read_at_start(place: Place) -> bool:
+    if place[:2] == ("ollama", "models"):
+        return True
     return place[0] in AT_START or (place[0] == "listen" and place[-1] != "auth")
 
 
 def _with_start_of(old: Config, new: Config) -> Config:
-    listen = {name: _door(getattr(old.listen, name), getattr(new.listen, name)) for name in _DOORS}
+    doors = {name: _door(getattr(old.listen, name), getattr(new.listen, name)) for name in _DOORS}
+    # The others stay as they are, also in whether the owner wrote something about them.
+    listen = {name: door for name, door in doors.items() if door != getattr(old.listen, name)}
     kept = {name: getattr(old, name) for name in _FIELDS_AT_START}
+    kept["ollama"] = new.ollama.model_copy(update={"models": old.ollama.models})
     return new.model_copy(update={**kept, "listen": old.listen.model_copy(update=listen)})
 
 

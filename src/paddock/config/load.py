@@ -22,7 +22,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "PADDOCK_MODELS_DIR": "modelsDir",
     "PADDOCK_LOG_LEVEL": "logLevel",
 }
-"""Variables that win over the file, and their keys. Documented in `docs/reference/config.md`."""
+"""Variables that win over the file, and their keys. Documented in `docs/reference/config.md`, as
+those of Ollama are (`ollama_env.py`)."""
 
 
 def load(
@@ -46,6 +47,7 @@ def load(
     layers.put_default(("stateDir",), str(default_state_dir(env)))
     for variable, value in _from_environment(env).items():
         layers.put(tuple(ENVIRONMENT[variable].split(".")), value, variable)
+    _put_ollama(layers, env)
     for key, value in overrides.items():
         layers.put(tuple(key.split(".")), value, "command line")
     modernize(layers.values, document.anchored)
@@ -68,6 +70,21 @@ def _with_presets(
     from paddock.config.presets import with_presets  # noqa: PLC0415 - few owners have one
 
     return with_presets(document, places)
+
+
+def _put_ollama(layers: _Layers, env: Mapping[str, str]) -> None:
+    """What Ollama's own variables say. They open no door that the file switches off."""
+    if not any(name.startswith("OLLAMA_") for name in env):
+        return
+    from paddock.config.ollama_env import settings  # noqa: PLC0415 - most have none of them
+
+    listen = layers.values.get("listen")
+    is_off = isinstance(listen, dict) and "ollama" in listen and listen["ollama"] is None
+    args = layers.values.get("defaultModelArgs", Config.model_fields["default_model_args"].default)
+    for variable, said in settings(env, args if isinstance(args, str) else "").items():
+        for key, value in said:
+            if not (is_off and key.startswith("listen.ollama.")):
+                layers.put(tuple(key.split(".")), value, variable)
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:

@@ -29,6 +29,22 @@ and an option of `paddock serve` wins over both:
 | `PADDOCK_LOG_LEVEL` | `logLevel` | |
 | `STATE_DIRECTORY`, `XDG_STATE_HOME` | `stateDir` | only when the file has no `stateDir` |
 | `XDG_DATA_HOME` | `modelsDir` | `paddock/models` in it, when nothing else is said |
+| `OLLAMA_HOST` | `listen.ollama.host` and `.port` | `nas`, `nas:8080`, `:8080`, `http://nas` (80) |
+| `OLLAMA_MODELS` | `ollama.models` | |
+| `OLLAMA_KEEP_ALIVE` | `ollama.keepAlive` | a plain number is seconds; below 0 is for ever |
+| `OLLAMA_ORIGINS` | `ollama.origins` | separated by `,` |
+| `OLLAMA_CONTEXT_LENGTH` | `contextLength` | |
+| `OLLAMA_MAX_LOADED_MODELS` | `maxLoadedModels` | 0 says nothing |
+| `OLLAMA_NUM_PARALLEL` | `parallel` | 0 says nothing |
+| `OLLAMA_MAX_QUEUE` | `maxQueue` | |
+| `OLLAMA_LOAD_TIMEOUT` | `healthCheckTimeout` | 0 and below: no limit |
+| `OLLAMA_FLASH_ATTENTION` | `defaultModelArgs` | adds `--flash-attn on` or `off` |
+| `OLLAMA_KV_CACHE_TYPE` | `defaultModelArgs` | adds `--cache-type-k` and `-v`: f16, q8_0 or q4_0 |
+| `OLLAMA_GO_TEMPLATE` | `ollama.goTemplate` | true is `always`, false `never` |
+| `OLLAMA_DEBUG` | `logLevel` | `debug`, unless it is false |
+
+Ollama's other variables change nothing in the daemon. Those about its GPUs are llama.cpp's own, or
+an engine's `env`; nothing is pruned at the start, so there is no need of `OLLAMA_NOPRUNE`.
 
 Relative paths start at the config file's folder, and `~` is the user's home. Durations are seconds,
 or text like `30s`, `5m`, `1h30m`. Unknown keys are errors. `paddock config check` tells everything

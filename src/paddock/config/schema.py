@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 from paddock.config.masking import Masking, secrets_among, secrets_in
 from paddock.config.model_entry import ModelEntry
+from paddock.config.ollama import OllamaSettings
 from paddock.config.peers import Peer
 from paddock.config.routing import Group, Matrix, Profile, Routing, Selector
 from paddock.config.section import (
@@ -71,11 +72,25 @@ class OpenAiDoor(Door):
     """TCP port; 0 takes a free one."""
 
 
+class OllamaDoor(Door):
+    """The Ollama door."""
+
+    port: Port = 11434
+    """TCP port; 0 takes a free one."""
+
+
 class Listen(Section):
     """Which doors are open, and where. null switches a door off."""
 
     openai: OpenAiDoor | None = OpenAiDoor()
     """The OpenAI API, Anthropic's Messages and llama-swap's endpoints."""
+    ollama: OllamaDoor | None = OllamaDoor()
+    """Ollama's API. As long as nothing is said about it here, it stays closed, with a warning,
+    where its port is taken, and takes a free port where the OpenAI door does."""
+
+    def is_said(self, door: str) -> bool:
+        """Whether the owner wrote something about this door: then it must open."""
+        return door in self.model_fields_set
 
 
 class OnStartup(Section):
@@ -241,6 +256,8 @@ class Config(Section):
     """Looking at the machine from time to time."""
     upstream: Upstream = Upstream()
     """Rules for `/upstream/{model}/{path}`."""
+    ollama: OllamaSettings = OllamaSettings()
+    """Models that were pulled or created, and what is peculiar to the Ollama door."""
 
     _from_environment: frozenset[str] = PrivateAttr(default=frozenset())
 
@@ -258,6 +275,11 @@ class Config(Section):
         ]
         found = (*map(secrets_among, macros), *map(secrets_in, commands))
         return Masking(self._from_environment.union(*found))
+
+    @property
+    def store_dir(self) -> Path:
+        """Where pulled and created models are kept, in Ollama's layout."""
+        return self.ollama.models or self.state_dir / "ollama"
 
     @property
     def group_rules(self) -> dict[str, Group]:

@@ -17,6 +17,7 @@ _PATHS: Final[tuple[tuple[str, ...], ...]] = (
     ("stateDir",),
     ("presets", "*"),
     ("store", "path"),
+    ("ollama", "models"),
     ("listen", "*", "tls", "cert"),
     ("listen", "*", "tls", "key"),
 )

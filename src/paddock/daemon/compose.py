@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from paddock.config.current import Current
 from paddock.config.schema import Config
-from paddock.config.schema import Door as DoorConfig
 from paddock.config.source import Source
 from paddock.daemon.config_watch import ConfigWatcher
-from paddock.daemon.doors import OpenDoor, open_door
+from paddock.daemon.doors import OpenDoor, open_or_warn, wanted_doors
 from paddock.daemon.endpoints import endpoints
 from paddock.daemon.listeners import gate, tell_doors, tell_limits, tell_log, tell_scheduler
 from paddock.daemon.lock import state_lock, unusable
@@ -125,15 +124,11 @@ async def _opened(stack: AsyncExitStack, parts: Parts, routes: RouteTable) -> tu
     """The doors of the configuration, open. `stack` closes them."""
     current = parts.current
     doors, opened = [], []
-    for name, config in _doors(current.config):
-        doors.append(Door(name, routes, gate(current.config, name)))
-        opened.append(await open_door(name, config, doors[-1]))
-        stack.push_async_callback(opened[-1].aclose)
+    for wanted in wanted_doors(current.config):
+        door = Door(wanted.name, routes, gate(current.config, wanted.name))
+        if listening := await open_or_warn(wanted, door):
+            stack.push_async_callback(listening.aclose)
+            doors.append(door)
+            opened.append(listening)
     parts.bus.listen(tell_doors(current, doors))
     return tuple(opened)
-
-
-def _doors(config: Config) -> list[tuple[str, DoorConfig]]:
-    """The doors that are to be open, by name."""
-    doors = (("openai", config.listen.openai),)
-    return [(name, door) for name, door in doors if door is not None]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 
+from paddock.config.schema import Config, Listen, Tls
 from paddock.config.schema import Door as DoorConfig
-from paddock.config.schema import Tls
 from paddock.errors import PaddockError
 from paddock.gateway.door import Door
 from paddock.tasks import cancel_and_wait, spawn
@@ -18,12 +19,46 @@ from paddock.tasks import cancel_and_wait, spawn
 if TYPE_CHECKING:
     from paddock.daemon.certificate import Certificate
 
+log = logging.getLogger(__name__)
+
 CLOSE_SECONDS = 2.0
 """After the drain, how long connections get to write their last bytes."""
 
 
 class DoorBusy(PaddockError):
     """A door's address cannot be listened on."""
+
+
+class Wanted(NamedTuple):
+    """A door that is to be open."""
+
+    name: str
+    config: DoorConfig
+    is_said: bool
+    """The owner wrote something about it: the daemon does not start without it."""
+
+
+def wanted_doors(config: Config) -> list[Wanted]:
+    """The doors that are to be open.
+
+    One that the owner said nothing about keeps out of the others' way: it takes a free port where
+    they do, and gives way to one that has its port.
+    """
+    listen = config.listen
+    known = {"openai": listen.openai, "ollama": listen.ollama}
+    said = [Wanted(n, door, True) for n, door in known.items() if door and _must_open(listen, n)]
+    taken = {door.config.port for door in said}
+    rest = [(n, door) for n, door in known.items() if door and not _must_open(listen, n)]
+    free = [Wanted(n, _free(door) if 0 in taken else door, False) for n, door in rest]
+    return said + [door for door in free if not door.config.port or door.config.port not in taken]
+
+
+def _must_open(listen: Listen, name: str) -> bool:
+    return name == "openai" or listen.is_said(name)
+
+
+def _free(door: DoorConfig) -> DoorConfig:
+    return door.model_copy(update={"port": 0})
 
 
 class OpenDoor:
@@ -66,6 +101,20 @@ def _certificate(door: str, files: Tls) -> Certificate:
     return Certificate(door, files)
 
 
+async def open_or_warn(wanted: Wanted, door: Door) -> OpenDoor | None:
+    """Listen; None, with a warning, when it cannot and the owner did not ask for it.
+
+    Raises as `open_door`.
+    """
+    try:
+        return await open_door(wanted.name, wanted.config, door)
+    except DoorBusy as error:
+        if wanted.is_said:
+            raise
+        log.warning("%s; the others are open. To have it: %s", error.message, error.hint)
+        return None
+
+
 async def open_door(name: str, config: DoorConfig, door: Door) -> OpenDoor:
     """Listen. Raises DoorBusy or CertificateUnusable with what to do about it."""
     certificate = await asyncio.to_thread(_certificate, name, config.tls) if config.tls else None
@@ -89,7 +138,7 @@ def _busy(name: str, config: DoorConfig, error: OSError) -> DoorBusy:
         holder = _holder(config.port)
         return DoorBusy(
             f"the {name} door cannot open: {where} is in use{holder}",
-            hint=f"stop that program, or set {key}.port (or --port) to another port",
+            hint=f"stop that program, or set {key}.port{_FLAGS[name]} to another port",
         )
     if error.errno == errno.EACCES:
         return DoorBusy(
@@ -100,6 +149,10 @@ def _busy(name: str, config: DoorConfig, error: OSError) -> DoorBusy:
         f"the {name} door cannot open {where}: {error.strerror or error}",
         hint=f"set {key}.host to an address of this machine",
     )
+
+
+_FLAGS = {"openai": " (or --port)", "ollama": " (or OLLAMA_HOST)"}
+"""What sets a door's address besides the file."""
 
 
 def _holder(port: int) -> str:

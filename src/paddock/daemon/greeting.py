@@ -8,7 +8,10 @@ from paddock import __version__
 from paddock.daemon.compose import Daemon
 from paddock.library.model import Model, Trait
 
-SPEAKS = {"openai": "OpenAI's API, Anthropic's Messages, llama-swap's endpoints"}
+SPEAKS = {
+    "openai": "OpenAI's API, Anthropic's Messages, llama-swap's endpoints",
+    "ollama": "Ollama's API, and OpenAI's",
+}
 
 
 def greeting(daemon: Daemon) -> str:
