@@ -5,7 +5,11 @@
     ├─ LibraryError
     │  ├─ GgufError               a file is not a GGUF we can read
     │  ├─ InvalidName             a text is no name for a model
+    │  ├─ InvalidDigest           a text is no digest
+    │  ├─ ModelfileError          a Modelfile cannot be read; knows the line
     │  ├─ StoreError              the store of pulled and created models cannot do it
+    │  │  ├─ InvalidManifest      a manifest there, or one that came, cannot be used
+    │  │  ├─ DigestMismatch       the bytes are not those that the digest names
     │  │  └─ StoreReadOnly        it belongs to another program
     │  └─ UnknownModel            no model has this name; knows the nearest names
     ├─ EngineError
@@ -24,6 +28,7 @@
     │  └─ ShuttingDown            the daemon takes no new work
     ├─ RequestError               the client's request cannot be served as it is
     │  ├─ InvalidRequest          a field is wrong; names it
+    │  │  └─ TemplateError        a text in Go's template language cannot be read or executed
     │  ├─ UnknownProfile          no profile has this name
     │  ├─ NotReady                a request that may not start a model met one that is not ready
     │  ├─ RequestCancelled        somebody ended it by its id
@@ -108,8 +113,34 @@ class InvalidName(LibraryError):
         )
 
 
+class InvalidDigest(LibraryError):
+    """A text is no digest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"invalid digest format {text[:100]!r}",
+            hint="a digest is sha256: and 64 hexadecimal digits",
+        )
+
+
+class ModelfileError(LibraryError):
+    """A Modelfile cannot be read. `line` is 1-based; 0 when it is about the whole text."""
+
+    def __init__(self, message: str, *, line: int = 0, hint: str = "") -> None:
+        super().__init__(f"(line {line}): {message}" if line else message, hint=hint)
+        self.line = line
+
+
 class StoreError(LibraryError):
     """The store of pulled and created models cannot do what was asked."""
+
+
+class InvalidManifest(StoreError):
+    """A manifest cannot be used; the message says why, as owners are shown it."""
+
+
+class DigestMismatch(StoreError):
+    """The bytes are not those that their digest names."""
 
 
 class StoreReadOnly(StoreError):
@@ -248,6 +279,18 @@ class InvalidRequest(RequestError):
     def __init__(self, message: str, *, param: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.param = param
+
+
+class TemplateError(InvalidRequest):
+    """A text in Go's template language cannot be read or executed. `line` counts from 1."""
+
+    def __init__(self, what: str, line: int = 1) -> None:
+        super().__init__(
+            f"template: :{line}: {what}",
+            param="template",
+            hint="the language is that of https://pkg.go.dev/text/template",
+        )
+        self.line = line
 
 
 class RequestCancelled(RequestError):

@@ -1,6 +1,8 @@
 """Every error's HTTP shape, made here and nowhere else: the status, the headers and the body.
 
-OpenAI's envelope is the common one, with `hint` added; Anthropic's routes get Anthropic's.
+OpenAI's envelope is the common one, with `hint` added; Anthropic's routes get Anthropic's, and
+Ollama's own get Ollama's, in its words where its clients know them. At Ollama's door OpenAI's
+errors are of the types that Ollama has, and what there is no endpoint for is told in plain text.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from aiohttp import web
 
 from paddock import errors
 from paddock.errors import FailureKind, InstanceFailed, PaddockError
+from paddock.gateway.ollama.paths import is_native
 
 
 class NoRoute(PaddockError):
@@ -77,6 +80,9 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.ConfigError: Shape(400, "invalid_request_error", "invalid_config"),
     errors.UnknownModel: Shape(404, "invalid_request_error", "model_not_found"),
     errors.InvalidName: Shape(400, "invalid_request_error", "invalid_name"),
+    errors.InvalidDigest: Shape(400, "invalid_request_error", "invalid_digest"),
+    errors.ModelfileError: Shape(400, "invalid_request_error", "invalid_modelfile"),
+    errors.DigestMismatch: Shape(400, "invalid_request_error", "digest_mismatch"),
     errors.StoreReadOnly: Shape(409, "invalid_request_error", "store_read_only"),
     errors.StoreError: Shape(500, "server_error", "store_error"),
     errors.EngineMissing: Shape(503, "server_error", "engine_missing"),
@@ -174,9 +180,53 @@ def is_anthropic(path: str) -> bool:
     return path.startswith(("/v1/messages", "/v/messages"))
 
 
-def body_of(error: PaddockError, path: str) -> dict[str, Any]:
-    """The JSON body for an error on `path`."""
-    return anthropic_object(error) if is_anthropic(path) else {"error": error_object(error)}
+def is_ollama(path: str) -> bool:
+    """Whether a path speaks Ollama's own dialect."""
+    return is_native(path)
+
+
+def ollama_object(error: PaddockError, path: str) -> dict[str, Any]:
+    """Ollama's error object, for its routes: a text, and our hint beside it."""
+    if isinstance(error, errors.UnknownModel):
+        told = {"error": _not_found(error.name, path)}
+        return told | ({"hint": _meant(error.nearest)} if error.nearest else {})
+    if isinstance(error, errors.QueueFull | errors.LineFull):
+        return {"error": BUSY}
+    return {"error": error.message} | ({"hint": error.hint} if error.hint else {})
+
+
+BUSY = "server busy, please try again.  maximum pending requests exceeded"
+"""What Ollama says when its queue is full; clients look for it."""
+
+
+def _not_found(name: str, path: str) -> str:
+    if path == "/api/embeddings":
+        return f'model "{name}" not found, try pulling it first'
+    return f'model "{name}" not found' if path in _QUOTED_TWICE else f"model '{name}' not found"
+
+
+_QUOTED_TWICE = frozenset({"/api/copy", "/api/delete"})
+
+
+def _meant(names: tuple[str, ...]) -> str:
+    return f"did you mean {' or '.join(map(repr, names))}?"
+
+
+def ollama_openai_object(error: PaddockError) -> dict[str, Any]:
+    """The OpenAI error object at Ollama's door."""
+    status = shape_of(error).status
+    kind = "not_found_error" if status == 404 else "api_error"
+    told = "invalid_request_error" if 400 <= status < 500 and status != 404 else kind
+    return error_object(error) | {"type": told}
+
+
+def body_of(error: PaddockError, path: str, door: str = "") -> dict[str, Any]:
+    """The JSON body for an error on `path`, at the door of this name."""
+    if is_ollama(path):
+        return ollama_object(error, path)
+    if is_anthropic(path):
+        return anthropic_object(error)
+    return {"error": ollama_openai_object(error) if door == "ollama" else error_object(error)}
 
 
 def stream_frame(error: PaddockError, path: str) -> bytes:
@@ -201,10 +251,16 @@ def headers_of(error: PaddockError) -> dict[str, str]:
     return headers
 
 
-def response(error: PaddockError, path: str) -> web.Response:
-    """The whole response for an error."""
-    return web.json_response(
-        body_of(error, path),
-        status=shape_of(error).status,
-        headers=headers_of(error),
-    )
+def response(error: PaddockError, path: str, door: str = "") -> web.Response:
+    """The whole response for an error on `path`, at the door of this name."""
+    status = shape_of(error).status
+    if is_ollama(path) and isinstance(error, errors.LineFull):
+        status = 503
+    headers = headers_of(error)
+    if isinstance(error, NoRoute) and door == "ollama":
+        return web.Response(text=PLAIN[status], status=status, headers=headers)
+    return web.json_response(body_of(error, path, door), status=status, headers=headers)
+
+
+PLAIN = {404: "404 page not found", 405: "405 method not allowed"}
+"""What Ollama answers where there is no endpoint."""

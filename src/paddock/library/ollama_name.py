@@ -38,9 +38,14 @@ class OllamaName(NamedTuple):
         front, _, last = plain.rpartition("/")
         model, colon, tag = last.partition(":")
         host, _, namespace = front.rpartition("/") if "/" in front else ("", "", front)
-        name = cls(host or HOST, namespace or NAMESPACE, model, tag if colon else TAG)
+        return cls.of(host or HOST, namespace or NAMESPACE, model, tag if colon else TAG)
+
+    @classmethod
+    def of(cls, host: str, namespace: str, model: str, tag: str) -> Self:
+        """The name of these parts. Raises InvalidName."""
+        name = cls(host, namespace, model, tag)
         if not name._is_valid():
-            raise InvalidName(text)
+            raise InvalidName(name.full)
         return name
 
     def _is_valid(self) -> bool:
