@@ -28,6 +28,7 @@
     │  └─ ShuttingDown            the daemon takes no new work
     ├─ RequestError               the client's request cannot be served as it is
     │  ├─ InvalidRequest          a field is wrong; names it
+    │  │  ├─ InvalidOption        an option of Ollama's is of a wrong type
     │  │  └─ TemplateError        a text in Go's template language cannot be read or executed
     │  ├─ UnknownProfile          no profile has this name
     │  ├─ NotReady                a request that may not start a model met one that is not ready
@@ -279,6 +280,10 @@ class InvalidRequest(RequestError):
     def __init__(self, message: str, *, param: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.param = param
+
+
+class InvalidOption(InvalidRequest):
+    """An option is of a wrong type. Ollama takes that for an error of its own, with status 500."""
 
 
 class TemplateError(InvalidRequest):
