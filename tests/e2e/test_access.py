@@ -172,7 +172,7 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Route, ...]:
     async def table() -> tuple[Route, ...]:
         source = Source(config, {})
         async with composed(source.load(), source, Logs()) as daemon:
-            return daemon.routes.routes
+            return daemon.routes["openai"].routes
 
     return asyncio.run(table())
 

@@ -6,7 +6,7 @@ when a later part cannot start.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -42,7 +42,8 @@ class Daemon:
     """The running parts that the outside needs: to greet, and to stop in order."""
 
     parts: Parts
-    routes: RouteTable
+    routes: Mapping[str, RouteTable]
+    """By door."""
     doors: tuple[OpenDoor, ...]
 
 
@@ -57,11 +58,11 @@ async def composed(config: Config, source: Source, logs: Logs) -> AsyncIterator[
         stack.enter_context(state_lock(config.state_dir))
         parts = await _started(stack, config, source, logs)
         _listen(parts)
-        front, routes = await endpoints(stack, parts)
-        doors = await _opened(stack, parts, routes)
+        front, tables = await endpoints(stack, parts)
+        doors = await _opened(stack, parts, tables)
         front.doors = [(door.name, door.url) for door in doors]
         await _begin(stack, parts, source)
-        yield Daemon(parts, routes, doors)
+        yield Daemon(parts, tables, doors)
 
 
 async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: Logs) -> Parts:
@@ -120,12 +121,14 @@ async def _begin(stack: AsyncExitStack, parts: Parts, source: Source) -> None:
     watcher.start()
 
 
-async def _opened(stack: AsyncExitStack, parts: Parts, routes: RouteTable) -> tuple[OpenDoor, ...]:
+async def _opened(
+    stack: AsyncExitStack, parts: Parts, tables: Mapping[str, RouteTable]
+) -> tuple[OpenDoor, ...]:
     """The doors of the configuration, open. `stack` closes them."""
     current = parts.current
     doors, opened = [], []
     for wanted in wanted_doors(current.config):
-        door = Door(wanted.name, routes, gate(current.config, wanted.name))
+        door = Door(wanted.name, tables[wanted.name], gate(current.config, wanted.name))
         if listening := await open_or_warn(wanted, door):
             stack.push_async_callback(listening.aclose)
             doors.append(door)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
-from paddock.daemon.parts import Parts
+from paddock.daemon.parts import Parts, Serving
 from paddock.gateway.activity_endpoints import ActivityEndpoints
 from paddock.gateway.config_endpoints import ConfigEndpoints
 from paddock.gateway.event_endpoints import EventEndpoints
@@ -18,18 +20,29 @@ from paddock.gateway.log_endpoints import LogEndpoints
 from paddock.gateway.machine_endpoints import MachineEndpoints
 from paddock.gateway.model_list import ModelList
 from paddock.gateway.naming import Names
+from paddock.gateway.ollama.later import Later, Make
+from paddock.gateway.ollama.paths import LATER, OPENAI_LATER
+from paddock.gateway.ollama.root import Root
 from paddock.gateway.openai import ModelEndpoints
 from paddock.gateway.peer_endpoint import PeerEndpoint
 from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
 from paddock.gateway.queue_endpoint import QueueEndpoint
 from paddock.gateway.recording import Recorder
-from paddock.gateway.routes import Route, RouteTable
+from paddock.gateway.routes import Route, RouteTable, first_of
 from paddock.gateway.status_endpoints import StatusEndpoints
 from paddock.gateway.upstream import UpstreamEndpoint
 
 
-async def endpoints(stack: AsyncExitStack, parts: Parts) -> tuple[Front, RouteTable]:
+class Endpoints(NamedTuple):
+    """What the doors answer."""
+
+    front: Front
+    doors: dict[str, RouteTable]
+    """By the door's name. Of two endpoints with one path, each door has that of its own dialect."""
+
+
+async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
     """The front page and all routes. `stack` ends what works behind them."""
     current, bus = parts.current, parts.bus
     library, scheduler, launcher = parts.library, parts.scheduler, parts.launcher
@@ -43,11 +56,14 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> tuple[Front, RouteTa
     forwarder = Forwarder(leasing, peers, current, recorder)
     front = Front(library, [])
     health = ConfigEndpoints(current, parts.reloader.reload)
+    models = ModelEndpoints(names, forwarder)
+    listed = ModelList(current, library, scheduler, names, profiles, peers)
+    serving = Serving(names, profiles, peers, leasing, forwarder, models, listed)
     routes = (
         *front.routes(),
-        *ModelEndpoints(names, forwarder).routes(),
+        *models.routes(),
         *UpstreamEndpoint(current, library, scheduler, names, forwarder).routes(),
-        *ModelList(current, library, scheduler, names, profiles, peers).routes(),
+        *listed.routes(),
         *PeerEndpoint(peers).routes(),
         *profiles.routes(),
         *Listing(current, library, scheduler, launcher).routes(),
@@ -58,8 +74,37 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> tuple[Front, RouteTa
         *LogEndpoints(parts.logs, launcher, library, parts.streams).routes(),
         *_observing(parts, profiles, peers),
     )
-    front.endpoints = routes
-    return front, RouteTable(routes)
+    tables = _doors(parts, serving, routes)
+    front.endpoints = tables["openai"].routes
+    return Endpoints(front, tables)
+
+
+def _doors(parts: Parts, serving: Serving, routes: tuple[Route, ...]) -> dict[str, RouteTable]:
+    """The tables of all doors: `routes`, and what is Ollama's."""
+    root, native = Root().routes(), Later(_ollama(parts, serving)).routes(LATER)
+    compatible = Later(_compatible(parts, serving)).routes(OPENAI_LATER)
+    return {
+        "openai": RouteTable(first_of(routes, root, native)),
+        "ollama": RouteTable(first_of(root, native, compatible, routes)),
+    }
+
+
+def _ollama(parts: Parts, serving: Serving) -> Callable[[], Make]:
+    def load() -> Make:
+        from paddock.daemon.ollama_endpoints import ollama_endpoints  # noqa: PLC0415 - when asked
+
+        return lambda: ollama_endpoints(parts, serving)
+
+    return load
+
+
+def _compatible(parts: Parts, serving: Serving) -> Callable[[], Make]:
+    def load() -> Make:
+        from paddock.daemon.ollama_endpoints import openai_endpoints  # noqa: PLC0415 - when asked
+
+        return lambda: openai_endpoints(parts, serving)
+
+    return load
 
 
 def _observing(parts: Parts, profiles: Profiles, peers: Peers) -> tuple[Route, ...]:

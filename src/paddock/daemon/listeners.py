@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from paddock.access.hosts import HostRules, machine_name
+from paddock.access.hosts import HostRules, is_local_page, machine_name
 from paddock.access.keys import KeyRing
 from paddock.config.current import Current
+from paddock.config.ollama import origin_pattern
 from paddock.config.schema import Config
 from paddock.config.schema import Door as DoorConfig
 from paddock.engine.instance import Instance
@@ -84,5 +85,18 @@ def gate(config: Config, name: str) -> Gate:
     door: DoorConfig | None = getattr(config.listen, name)
     keyless = door is not None and door.auth == "none"
     keys = [] if keyless else [key.get_secret_value() for key in config.api_keys]
-    hosts = HostRules(machine_name(), config.allowed_hosts)
-    return Gate(hosts, config.allowed_origins, KeyRing(keys))
+    if name != "ollama":
+        hosts = HostRules(machine_name(), config.allowed_hosts)
+        return Gate(hosts, config.allowed_origins, KeyRing(keys))
+    hosts = HostRules(machine_name(), config.allowed_hosts, network_names=True)
+    return Gate(hosts, config.allowed_origins, KeyRing(keys), _ollama_pages(config.ollama.origins))
+
+
+def _ollama_pages(origins: Iterable[str]) -> Callable[[str], bool]:
+    """Which pages may call Ollama's door: those of this machine, and the owner's."""
+    patterns = [origin_pattern(origin) for origin in origins]
+
+    def is_allowed(origin: str) -> bool:
+        return is_local_page(origin) or any(pattern.fullmatch(origin) for pattern in patterns)
+
+    return is_allowed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from paddock.config.current import Current
 from paddock.daemon.reload import Reloader
@@ -10,6 +11,13 @@ from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus
 from paddock.gateway.event_stream import EventStreams
+from paddock.gateway.forward import Forwarder
+from paddock.gateway.leasing import Leasing
+from paddock.gateway.model_list import ModelList
+from paddock.gateway.naming import Names
+from paddock.gateway.openai import ModelEndpoints
+from paddock.gateway.peers import Peers
+from paddock.gateway.profiles import Profiles
 from paddock.library.library import Library
 from paddock.observe.journal import Journal
 from paddock.observe.logs import Logs
@@ -31,3 +39,16 @@ class Parts:
     scheduler: Scheduler[Instance]
     reloader: Reloader
     streams: EventStreams
+
+
+class Serving(NamedTuple):
+    """The parts by which requests reach models, whatever dialect they are in."""
+
+    names: Names
+    profiles: Profiles
+    peers: Peers
+    leasing: Leasing
+    forwarder: Forwarder
+    models: ModelEndpoints
+    """The endpoints of OpenAI's dialect."""
+    listed: ModelList

@@ -12,6 +12,7 @@ import itertools
 import logging
 import re
 import secrets
+from collections.abc import AsyncIterator
 from itertools import chain
 
 from aiohttp import web
@@ -60,12 +61,12 @@ class Door:
         try:
             response = await self._pass(call)
         except PaddockError as error:
-            response = problems.response(error, request.path)
+            response = problems.response(error, request.path, self.name)
         except ConnectionError:
             return CLOSED  # the client is gone: there is nobody to tell
         except Exception:
             log.exception("request %s %s failed", call.id, request.rel_url.raw_path)
-            response = problems.response(problems.Internal(), request.path)
+            response = problems.response(problems.Internal(), request.path, self.name)
         if not response.prepared:
             response.headers.update(call.headers)
         return response
@@ -90,7 +91,7 @@ def preflight(call: Call) -> web.Response:
     return web.Response(
         status=204,
         headers={
-            "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE",
             "Access-Control-Allow-Headers": asked,
             "Access-Control-Max-Age": "3600",
         },
@@ -155,6 +156,20 @@ async def sent_body(
             raise _too_large(limit)
         pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def sent_pieces(
+    request: web.BaseRequest, *, pause: float = BODY_PAUSE_SECONDS
+) -> AsyncIterator[bytes]:
+    """The request's body piece by piece, of any size, read no faster than it is taken.
+
+    Raises RequestTooSlow when nothing arrives for `pause` seconds, and InvalidRequest for what
+    cannot be decompressed. A client that leaves cancels its request.
+    """
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        _go_on(request)
+    while not request.content.at_eof():
+        yield await _next_piece(request, pause)
 
 
 def _go_on(request: web.BaseRequest) -> None:

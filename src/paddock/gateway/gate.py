@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from paddock.access.hosts import (
     HostRules,
     cross_origin,
     is_from_other_page,
+    looks_like_browser,
     page_refused,
 )
 from paddock.access.keys import KeyRing
@@ -21,9 +22,18 @@ from paddock.access.keys import KeyRing
 class Gate:
     """Checks where a request came by and who sends it."""
 
-    def __init__(self, hosts: HostRules, origins: Iterable[str], keys: KeyRing) -> None:
+    def __init__(
+        self,
+        hosts: HostRules,
+        origins: Iterable[str],
+        keys: KeyRing,
+        is_page_allowed: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`origins` are those of pages that may call; `is_page_allowed` is asked about others."""
         self._origins = tuple(origins)
+        self._is_page_allowed = is_page_allowed
         self._keys = keys
+        self._hosts = hosts
         self._check_host = lru_cache(256)(hosts.check)
         """The same few names come with every request; a refusal is not kept."""
 
@@ -35,10 +45,11 @@ class Gate:
         """
         hosts = tuple(request.headers.getall("Host", ()))
         address = getattr(request.protocol, "local_address", "")
-        authority: Authority = self._check_host(hosts, address)
+        by_browser = not self._hosts.has_network_names or looks_like_browser(request.headers)
+        authority: Authority = self._check_host(hosts, address, by_browser=by_browser)
         origins = request.headers.getall("Origin", ())
         if origins:
-            return cross_origin(origins, authority, self._origins)
+            return cross_origin(origins, authority, self._origins, self._is_page_allowed)
         _check_fetch(request)
         return ""
 

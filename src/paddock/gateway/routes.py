@@ -48,6 +48,17 @@ class Route:
     """Answers without a key. Everything else asks for one: deny by default."""
 
 
+def first_of(*groups: Iterable[Route]) -> tuple[Route, ...]:
+    """All routes, but of a path that several groups have, only those of the first."""
+    chosen: list[Route] = []
+    taken: set[str] = set()
+    for group in groups:
+        new = [route for route in group if route.path not in taken]
+        chosen += new
+        taken |= {route.path for route in new}
+    return tuple(chosen)
+
+
 class RouteTable:
     """Routes as data, found by exact path first and then by the longest prefix."""
 
