@@ -181,7 +181,7 @@ class Rig:
         gone.set_result(None)
         instance: Any = SimpleNamespace(pool=self.pool, exited=gone, model=MODEL)
         scheduler: Any = SimpleNamespace(
-            lease_now=lambda model, client: Lease(instance, client, lambda _: None)
+            lease_now=lambda model, client, asked: Lease(instance, client, lambda _: None)
         )
         bus, current = EventBus(), Current(Config.model_construct(stall_timeout=self.stall_timeout))
         recorder = Recorder(self.journal, current)

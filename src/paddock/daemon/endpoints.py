@@ -52,7 +52,7 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
     names = Names(current, bus, library, scheduler, profiles, peers)
     lifecycle = Lifecycle(library, names, scheduler, bus, parts.streams)
     stack.push_async_callback(lifecycle.aclose)
-    leasing, recorder = Leasing(scheduler, bus, current), Recorder(parts.journal, current)
+    leasing, recorder = Leasing(scheduler, bus, current, library), Recorder(parts.journal, current)
     forwarder = Forwarder(leasing, peers, current, recorder)
     front = Front(library, [])
     health = ConfigEndpoints(current, parts.reloader.reload)

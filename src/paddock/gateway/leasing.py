@@ -8,11 +8,15 @@ from paddock.config.current import Current
 from paddock.engine.instance import Instance
 from paddock.errors import PaddockError
 from paddock.events import EventBus
+from paddock.gateway.context_header import options_of
 from paddock.gateway.loading import Comments, Dialect, Wait, dialect_of
 from paddock.gateway.outlook import LOOK_SECONDS, Outlook
 from paddock.gateway.relay import Relay
 from paddock.gateway.routes import Call
-from paddock.library.model import Model
+from paddock.library.library import Library
+from paddock.library.model import NOT_SAID, LoadOptions, Model
+from paddock.library.twins import running_model
+from paddock.library.variant import checked, joined
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.scheduler import Scheduler
 from paddock.tasks import cancel_and_wait, spawn
@@ -24,33 +28,48 @@ QUIET_SECONDS = 5.0
 class Leasing:
     """Gets leases for requests."""
 
-    def __init__(self, scheduler: Scheduler[Instance], bus: EventBus, current: Current) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler[Instance],
+        bus: EventBus,
+        current: Current,
+        library: Library | None = None,
+    ) -> None:
         self._scheduler = scheduler
+        self._library = library
         self._outlook = Outlook(scheduler, bus)
         self._current = current
 
-    async def lease(self, call: Call, model: Model, relay: Relay | None) -> Lease[Instance]:
-        """A lease of `model` for the caller. `relay` is there for a request that streams.
+    async def lease(
+        self, call: Call, model: Model, relay: Relay | None, asked: LoadOptions = NOT_SAID
+    ) -> Lease[Instance]:
+        """A lease of `model`, or of its twin, for the caller. `relay` is there for a request that
+        streams. `asked`: how it is to be loaded; a header of the caller's may ask for more.
 
-        Raises what the scheduler raises; then `relay` may have begun its stream. Cancelling gives
-        the place in the queue back.
+        Raises what the scheduler raises, and InvalidRequest for what no model can be loaded with;
+        then `relay` may have begun its stream. Cancelling gives the place in the queue back.
         """
-        lease = self._scheduler.lease_now(model, client=call.client)
+        asked = checked(joined(asked, options_of(call)))
+        if self._library is not None and model.twin:
+            model = running_model(model, self._library.catalog.models)
+        lease = self._scheduler.lease_now(model, client=call.client, asked=asked)
         if lease is not None:
             return lease
         if relay is None:
-            return await self._wait(call, model)
-        return await self._wait_and_tell(call, model, relay)
+            return await self._wait(call, model, asked)
+        return await self._wait_and_tell(call, model, relay, asked)
 
-    async def _wait(self, call: Call, model: Model) -> Lease[Instance]:
-        return await self._scheduler.lease(model, client=call.client, request=call.id)
+    async def _wait(self, call: Call, model: Model, asked: LoadOptions) -> Lease[Instance]:
+        return await self._scheduler.lease(model, client=call.client, request=call.id, asked=asked)
 
-    async def _wait_and_tell(self, call: Call, model: Model, relay: Relay) -> Lease[Instance]:
+    async def _wait_and_tell(
+        self, call: Call, model: Model, relay: Relay, asked: LoadOptions
+    ) -> Lease[Instance]:
         """Wait for a lease and show the client how far it is, or at least that its stream lives."""
         shown = self._shows(model)
         dialect = dialect_of(call.request.path, call.id, model.id) if shown else Comments()
         telling = Telling(relay, dialect, model.id)
-        waiting = spawn(self._lease_or_error(call, model), name=f"lease of {model.id}")
+        waiting = spawn(self._lease_or_error(call, model, asked), name=f"lease of {model.id}")
         # What is refused at once is answered with its status, before a stream is opened.
         pause = 0.0 if shown else QUIET_SECONDS
         try:
@@ -71,10 +90,12 @@ class Leasing:
         own = model.settings.send_loading_state
         return self._current.config.send_loading_state if own is None else own
 
-    async def _lease_or_error(self, call: Call, model: Model) -> Lease[Instance] | PaddockError:
+    async def _lease_or_error(
+        self, call: Call, model: Model, asked: LoadOptions
+    ) -> Lease[Instance] | PaddockError:
         """An error that is expected of a scheduler is this task's answer and not its crash."""
         try:
-            return await self._wait(call, model)
+            return await self._wait(call, model, asked)
         except PaddockError as error:
             return error
 

@@ -137,6 +137,15 @@ def _in_force(model: Model) -> LoadOptions:
     return model.options
 
 
+def renewed(running: Model, model: Model) -> Model:
+    """`model`, which is the same but for its settings, as the version of it that `running` is."""
+    if not running.origin:
+        return model
+    return replace(
+        model, options=running.options, origin=running.origin, fingerprint=running.fingerprint
+    )
+
+
 def widened(asked: LoadOptions, running: Model, default: int) -> LoadOptions:
     """`asked`, and what `running` has beyond that: what replaces it has at least its context."""
     both = joined(asked, _in_force(running))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from paddock.errors import FailureKind, InstanceFailed
 from paddock.library.model import Model
+from paddock.library.variant import base
 from paddock.scheduler.refusals import crash_loop, failed, failed_for_good
 
 WINDOW = 60.0
@@ -40,10 +41,13 @@ LASTING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The failures of one version of one model."""
+    """The failures of a model, all versions that requests asked for together."""
 
     model_id: str
-    fingerprint: str
+    base: str
+    """The fingerprint of what they are versions of."""
+    versions: frozenset[str]
+    """The fingerprints of those that failed."""
     last: InstanceFailed
     """The child's own failure, also in a crash loop."""
     times: tuple[float, ...]
@@ -58,6 +62,19 @@ class History:
         if self.last.kind in LASTING:
             return failed_for_good(self.last)
         return crash_loop(self.last, len(self.times), WINDOW)
+
+    def forbids(self, model: Model, now: float) -> bool:
+        """Whether no start of `model` may be made now.
+
+        What one version failed of, the others will fail of, too. Only memory can do for one and
+        not for another, and then a request that asked for too much does not take the model from
+        those who did not; nor may it try size after size.
+        """
+        if self.until <= now or self.base != base(model):
+            return False
+        if self.last.kind is not FailureKind.OUT_OF_MEMORY or model.fingerprint in self.versions:
+            return True
+        return bool(model.origin) and len(self.times) >= CRASH_LOOP
 
     @property
     def final(self) -> bool:
@@ -89,20 +106,20 @@ class Failures:
         """
         known = self._histories.get(model.id)
         recent: tuple[float, ...] = ()
-        if known is not None and known.fingerprint == model.fingerprint:
+        versions = frozenset({model.fingerprint})
+        if known is not None and known.base == base(model):
             recent = tuple(time for time in known.times if now - time < WINDOW)
+            versions |= known.versions if recent else frozenset()
         times = (*recent, now)
         until = now if served and len(times) == 1 else now + pause(error.kind, len(times), jitter)
-        history = History(model.id, model.fingerprint, error, times, until)
+        history = History(model.id, base(model), versions, error, times, until)
         self._histories[model.id] = history
         return history
 
     def blocking(self, model: Model, now: float) -> History | None:
         """The history that forbids a start of this version of `model` now, if one does."""
         history = self._histories.get(model.id)
-        if history is None or history.fingerprint != model.fingerprint or history.until <= now:
-            return None
-        return history
+        return history if history is not None and history.forbids(model, now) else None
 
     def forget(self, model_id: str) -> None:
         """Let the model start again at once, as if it had never failed."""

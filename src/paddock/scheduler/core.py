@@ -15,7 +15,8 @@ from typing import Any, Generic
 
 from paddock.errors import EngineError, InstanceFailed, PaddockError
 from paddock.events import InstanceState
-from paddock.library.model import Model
+from paddock.library.model import NOT_SAID, LoadOptions, Model
+from paddock.library.variant import base, renewed, variant
 from paddock.scheduler import refusals
 from paddock.scheduler.actions import Action, Expire, Grant, Resume, Start, Stop, Yield
 from paddock.scheduler.coexist import Rules
@@ -23,10 +24,11 @@ from paddock.scheduler.contract import InstanceT, Launcher
 from paddock.scheduler.decide import decide, expires_at, next_wake
 from paddock.scheduler.idle import unload_at
 from paddock.scheduler.lease import Lease
-from paddock.scheduler.limits import Limits
+from paddock.scheduler.limits import Limits, own_ttl
 from paddock.scheduler.queue import Waiter
 from paddock.scheduler.state import Leaving, Resident, State
 from paddock.scheduler.turns import has_come_back
+from paddock.scheduler.versions import wanted
 from paddock.tasks import cancel_and_wait, spawn
 
 log = logging.getLogger(__name__)
@@ -55,21 +57,27 @@ class Core(Generic[InstanceT]):
 
     # --- messages from requests ----------------------------------------------------------------
 
-    def take(self, model: Model, client: str) -> Lease[InstanceT] | None:
+    def take(
+        self, model: Model, client: str, asked: LoadOptions = NOT_SAID
+    ) -> Lease[InstanceT] | None:
         """A free slot, if there is one. Nobody waits then: settling leaves no slot unused."""
-        resident = self.state.current(model)
+        resident = self.state.current(model, asked)
         if resident is None or not resident.free or resident.instance.exited.done():
             return None
         return self._give(resident, client)
 
-    def arrive(self, model: Model, client: str, request: str = "") -> Waiter:
+    def arrive(
+        self, model: Model, client: str, request: str = "", asked: LoadOptions = NOT_SAID
+    ) -> Waiter:
         """A request that must wait. Raises what can be known at once."""
-        self._refuse(model)
-        self._renew(model)
+        version, together = wanted(self.state, model, asked)
+        self._refuse(version)
+        self._make_way(version)
         now, future = self.clock(), asyncio.get_running_loop().create_future()
         waiter = Waiter(model.id, client, now, future, request)
-        line = self.state.queue.add(waiter, model)
-        if self.state.current(model):  # it loads, or all its slots are in use: nothing to decide
+        line = self.state.queue.add(waiter, version)
+        line.asked = together
+        if self.state.current(version):  # it loads, or all its slots are in use: nothing to decide
             self._wake_at(expires_at(line, self.state.limits), now)
         else:
             self._settle()
@@ -82,6 +90,24 @@ class Core(Generic[InstanceT]):
         if future.done() and not future.cancelled() and future.exception() is None:
             future.result().release()
         self._settle()
+
+    def keep(self, model_id: str, seconds: float) -> bool:
+        """Let the instance of a model stay so long after its last request, if there is one."""
+        resident = self.state.resident(model_id)
+        if resident is None:
+            return False
+        resident.keep_alive = seconds
+        self._settle()
+        return True
+
+    def _kept(
+        self, resident: Resident, first: bool, seconds: float | None, default: float | None
+    ) -> None:
+        if seconds is not None:
+            resident.keep_alive = seconds
+        elif first and resident.keep_alive is None and own_ttl(resident.model) is None:
+            resident.keep_alive = default
+        self._wake_at(unload_at(resident), self.clock())
 
     def _released(self, resident: Resident, lease: Lease[Any]) -> None:
         resident.leases.discard(lease)
@@ -131,8 +157,8 @@ class Core(Generic[InstanceT]):
         for model in refreshed:
             self._renew(model)
             for resident in self.state.of(model.id):
-                if resident.model.fingerprint == model.fingerprint:
-                    resident.takes(model, self.state.limits)
+                if base(resident.model) == base(model):
+                    resident.takes(renewed(resident.model, model), self.state.limits)
         self._settle()
 
     def close(self, drain: float) -> tuple[Resident, ...]:
@@ -211,13 +237,21 @@ class Core(Generic[InstanceT]):
         slots = current.slots if current and current.ready else self.state.limits.slots(model)
         return len(self.state.queue.lines.get(model.id, ())) + serving - slots
 
+    def _make_way(self, version: Model) -> None:
+        """Instances of the model that are not this version take no new leases."""
+        for resident in self.state.of(version.id):
+            if base(resident.model) != base(version):
+                resident.leave(Leaving.REPLACED)
+            elif not self.state.suits(resident, version):
+                resident.leave(Leaving.RELOADED)
+
     def _renew(self, model: Model) -> None:
         """From now on `model` is what its id means."""
         for resident in self.state.of(model.id):
-            if resident.model.fingerprint != model.fingerprint:
+            if base(resident.model) != base(model):
                 resident.leave(Leaving.REPLACED)
         if (line := self.state.queue.lines.get(model.id)) is not None:
-            line.model = model
+            line.model = variant(model, line.asked)
 
     def _start_failed(self, model: Model, error: EngineError) -> None:
         """All who wait for the start get its error; only what a child did counts for the next."""
@@ -296,7 +330,11 @@ class Core(Generic[InstanceT]):
 
     def _give(self, resident: Resident, client: str, **waits: float) -> Lease[Any]:
         release = partial(self._released, resident)
-        lease: Lease[Any] = Lease(resident.instance, client, release, self.clock(), **waits)
+        keep = partial(self._kept, resident, not resident.served)
+        lease: Lease[Any] = Lease(
+            resident.instance, client, release, self.clock(), on_keep=keep, **waits
+        )
+        resident.served = True
         resident.leases.add(lease)
         return lease
 

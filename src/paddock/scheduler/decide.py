@@ -54,7 +54,7 @@ def _departures(state: State, now: float) -> Iterator[Stop]:
         if resident.leaving and _may_go(resident, now):
             yield Stop(resident, resident.leaving)
         elif (time := unload_at(resident)) is not None and time <= now:
-            yield Stop(resident, f"idle for {resident.ttl:g} s")
+            yield Stop(resident, f"idle for {resident.stays:g} s")
 
 
 def _may_go(resident: Resident, now: float) -> bool:

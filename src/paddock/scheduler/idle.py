@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from paddock.events import InstanceState
@@ -11,9 +12,9 @@ from paddock.scheduler.state import Resident
 
 def unload_at(resident: Resident) -> float | None:
     """When the idle time of `resident` is over; None: it is not idle, or may stay for ever."""
-    if not resident.idle or not resident.open or not resident.ttl:
+    if not resident.idle or not resident.open or resident.stays == math.inf:
         return None
-    return resident.idle_since + resident.ttl
+    return resident.idle_since + resident.stays
 
 
 def spare(residents: Iterable[Resident], queue: Queue) -> list[Resident]:

@@ -15,7 +15,16 @@ class Lease(Generic[InstanceT]):
     connections end and their reader gets UpstreamLost; the lease is still released as usual.
     """
 
-    __slots__ = ("_on_release", "client", "ended", "instance", "loading", "queued", "since")
+    __slots__ = (
+        "_on_keep",
+        "_on_release",
+        "client",
+        "ended",
+        "instance",
+        "loading",
+        "queued",
+        "since",
+    )
 
     def __init__(
         self,
@@ -26,6 +35,7 @@ class Lease(Generic[InstanceT]):
         *,
         queued: float = 0.0,
         loading: float = 0.0,
+        on_keep: Callable[[float | None, float | None], None] = lambda *_: None,
     ) -> None:
         self.instance = instance
         self.client = client
@@ -36,6 +46,16 @@ class Lease(Generic[InstanceT]):
         """Seconds the request waited while the instance got ready."""
         self.ended = False
         self._on_release = on_release
+        self._on_keep = on_keep
+
+    def keep_alive(self, seconds: float | None, *, default: float | None = None) -> None:
+        """From now on the instance stays for `seconds` after its last request, until another says
+        otherwise: `inf` for ever, 0 until its requests have ended, None as before.
+
+        `default` is for an instance of which nobody has said it and that this lease is the first
+        of; the owner's own `ttl` for the model goes before it.
+        """
+        self._on_keep(seconds, default)
 
     def release(self) -> None:
         """Give the slot back. Idempotent; never waits."""

@@ -36,6 +36,8 @@ class Limits:
     """The same for a model that is a command."""
     queue_limit: int | None = None
     """Requests that may wait for one model beside those it serves; None: no limit of its own."""
+    context_length: int = 8192
+    """Tokens per request of a discovered model that says nothing of it."""
     parallel: int = 2
     """Requests that a discovered model works on at once, as far as is known before it runs."""
     priorities: Mapping[str, int] = field(default_factory=dict)
@@ -54,14 +56,15 @@ class Limits:
             default_ttl=config.default_ttl,
             global_ttl=config.global_ttl,
             queue_limit=config.queue_limit,
+            context_length=config.context_length,
             parallel=config.parallel,
             priorities=_priorities(config),
         )
 
     def ttl(self, model: Model) -> float:
         """Idle time before `model` leaves memory; 0 = never."""
-        own = model.settings.ttl
-        if own is not None and own >= 0:
+        own = own_ttl(model)
+        if own is not None:
             return own
         return self.global_ttl if model.settings.cmd else self.default_ttl
 
@@ -86,6 +89,12 @@ class Limits:
     def priority(self, model: Model) -> int:
         """Higher ones get room first."""
         return self.priorities.get(lookup_key(model.id), 0) if self.priorities else 0
+
+
+def own_ttl(model: Model) -> float | None:
+    """What the owner's entry of `model` says of its idle time; None: what holds for all."""
+    own = model.settings.ttl
+    return own if own is not None and own >= 0 else None
 
 
 def _priorities(config: Config) -> dict[str, int]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from paddock.library.model import Model
+from paddock.library.model import NOT_SAID, LoadOptions, Model
 from paddock.scheduler.lease import Lease
 
 
@@ -37,6 +37,8 @@ class Line:
 
     model: Model
     """The newest version asked for: what a start for this line must run."""
+    asked: LoadOptions = NOT_SAID
+    """How all of these requests together asked for it to be loaded."""
     yielded_at: float = float("-inf")
     """When this model last gave its room to others while it had requests waiting."""
     yielded_as: int = 0

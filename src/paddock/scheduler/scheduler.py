@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Generic
 
 from paddock.events import InstanceState
-from paddock.library.model import Model
+from paddock.library.model import NOT_SAID, LoadOptions, Model
 from paddock.scheduler.coexist import FREE, Rules
 from paddock.scheduler.contract import InstanceT, Launcher
 from paddock.scheduler.core import Core
@@ -37,35 +37,58 @@ class Scheduler(Generic[InstanceT]):
     ) -> None:
         self._core = Core(launcher, limits, rules, clock, jitter)
 
-    async def lease(self, model: Model, *, client: str = "", request: str = "") -> Lease[InstanceT]:
+    async def lease(
+        self,
+        model: Model,
+        *,
+        client: str = "",
+        request: str = "",
+        asked: LoadOptions = NOT_SAID,
+    ) -> Lease[InstanceT]:
         """A slot of a ready instance of `model`, started when it must be.
 
+        `asked` says how it is to be loaded, where the request cares: an instance that has less
+        (`library/variant.py`) is replaced by one that has that, when its requests have ended.
         `client` is who asks (a key or an address): clients take turns. `request` is the id under
         which a view shows it while it waits. Raises InstanceFailed or another EngineError when the
         model cannot run, QueueFull, LineFull, WaitExpired, ModelGone and ShuttingDown. Cancelling
         gives the place up at once; a start that nobody waits for any more goes on until somebody
         else needs its room.
         """
-        lease = self._core.take(model, client)
+        lease = self._core.take(model, client, asked)
         if lease is not None:
             return lease
-        waiter = self._core.arrive(model, client, request)
+        waiter = self._core.arrive(model, client, request, asked)
         try:
             return await waiter.future
         except asyncio.CancelledError:
             self._core.leave(waiter)
             raise
 
-    def lease_now(self, model: Model, *, client: str = "") -> Lease[InstanceT] | None:
+    def lease_now(
+        self, model: Model, *, client: str = "", asked: LoadOptions = NOT_SAID
+    ) -> Lease[InstanceT] | None:
         """A slot of `model` if one is free this instant, without any wait; else None."""
-        return self._core.take(model, client)
+        return self._core.take(model, client, asked)
 
-    async def load(self, model: Model) -> None:
+    async def load(self, model: Model, asked: LoadOptions = NOT_SAID) -> None:
         """Return when `model` is ready. Tries even what failed for good. Raises like `lease`."""
         self._core.pardon(model)
-        resident = self._core.state.current(model)
+        resident = self._core.state.current(model, asked)
         if resident is None or not resident.ready:
-            (await self.lease(model)).release()
+            (await self.lease(model, asked=asked)).release()
+
+    def loaded(self, model_id: str) -> Model | None:
+        """The version of a model that gives leases, now or when it is ready; None: nothing runs."""
+        resident = self._core.state.resident(model_id)
+        return None if resident is None else resident.model
+
+    def keep_alive(self, model_id: str, seconds: float) -> bool:
+        """As `Lease.keep_alive`, for the instance that gives a model's leases; False: none does.
+
+        With 0 it leaves now when nobody uses it, else as soon as nobody does.
+        """
+        return self._core.keep(model_id, seconds)
 
     async def unload(self, model_id: str, *, drain: float | None = None) -> bool:
         """Stop the instances of a model and return when they are gone; False: there were none.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from paddock.events import InstanceState
-from paddock.library.model import Model
+from paddock.library.model import NOT_SAID, LoadOptions, Model
+from paddock.library.variant import serves
 from paddock.scheduler.backoff import Failures
 from paddock.scheduler.coexist import FREE, Rules
 from paddock.scheduler.contract import Instance
@@ -25,6 +27,7 @@ class Leaving(StrEnum):
     TURN_OVER = "its turn is over: another model has waited long enough"
     UNLOADED = "unloaded by hand"
     REPLACED = "its file or its entry changed"
+    RELOADED = "a request needs it loaded in another way"
     REMOVED = "it left the library"
     SHUTDOWN = "the daemon stops"
     FAILED = "it failed"
@@ -43,6 +46,11 @@ class Resident:
     state: InstanceState = InstanceState.STARTING
     slots: int = 0
     ttl: float = 0.0
+    """Idle time before it leaves, as the owner says; 0 = never."""
+    keep_alive: float | None = None
+    """The same as requests said, `inf` = never; None: none has said it."""
+    served: bool = False
+    """It has given a lease."""
     returned: bool = False
     """Its model had been swapped out and was soon asked for again."""
     ready_at: float = 0.0
@@ -71,13 +79,21 @@ class Resident:
         """Whether it can give a lease this instant."""
         return self.ready and self.leaving is None and len(self.leases) < self.slots
 
+    @property
+    def stays(self) -> float:
+        """Idle time before it leaves; `inf` = never, 0 = at once."""
+        return (self.ttl or math.inf) if self.keep_alive is None else self.keep_alive
+
     def becomes_ready(self, limits: Limits, now: float) -> None:
         self.state = InstanceState.READY
         self.slots = limits.slots(self.model, self.instance.slots)
         self.ready_at = self.idle_since = now
 
     def takes(self, model: Model, limits: Limits) -> None:
-        """From now on `model`, of the same fingerprint, and `limits` tell how it is used."""
+        """From now on `model`, of the same fingerprint, and `limits` tell how it is used.
+
+        What requests said about how long it stays is not forgotten.
+        """
         self.model, self.ttl = model, limits.ttl(model)
         if self.ready:
             self.slots = limits.slots(model, self.instance.slots)
@@ -113,16 +129,34 @@ class State:
                 return resident
         return None
 
-    def current(self, model: Model) -> Resident | None:
-        """The instance that gives leases of this very version of `model`."""
+    def current(self, model: Model, asked: LoadOptions = NOT_SAID) -> Resident | None:
+        """The instance that gives leases of this version of `model`, loaded as `asked` for."""
         resident = self.resident(model.id)
-        same = resident is not None and resident.model.fingerprint == model.fingerprint
-        return resident if same else None
+        return resident if resident is not None and self.suits(resident, model, asked) else None
+
+    def suits(self, resident: Resident, model: Model, asked: LoadOptions = NOT_SAID) -> bool:
+        """Whether `resident` is this version of `model`, loaded so that `asked` is served.
+
+        A version that was made for a request (`variant`) is suited by itself only.
+        """
+        running = resident.model
+        if running.fingerprint == model.fingerprint and asked is NOT_SAID:
+            return True
+        return not model.origin and serves(running, model, asked, self.limits.context_length)
 
     @property
     def crowded(self) -> bool:
         """Whether more is loaded than may be: the limit was lowered."""
         return len(self.residents) > self.limits.max_loaded
+
+    def loaded(self, model_id: str) -> Resident | None:
+        """The instance that gives this model's leases, or may do so again after others' turn."""
+        for resident in self.residents:
+            if resident.model.id == model_id and (
+                resident.open or (resident.ready and resident.leaving is Leaving.TURN_OVER)
+            ):
+                return resident
+        return None
 
     def of(self, model_id: str) -> list[Resident]:
         """All instances of this model, older versions on their way out included."""

@@ -8,6 +8,7 @@ from itertools import count
 
 from paddock.errors import InstanceFailed
 from paddock.events import InstanceState
+from paddock.library.variant import context_of
 from paddock.scheduler.idle import unload_at
 from paddock.scheduler.queue import Waiter
 from paddock.scheduler.reasons import reason
@@ -29,7 +30,11 @@ class InstanceView:
     idle: float | None
     """How long nobody has used it; None while somebody does, or it is not ready."""
     ttl: float
-    """Idle time before it leaves; 0 = never."""
+    """Idle time before it leaves, as the owner says; 0 = never."""
+    keep_alive: float
+    """Idle time before it leaves, as requests said, else the owner; `inf` = never."""
+    context: int
+    """Tokens that one request may use; 0 = unknown."""
     unload_in: float | None
     """Time left of it; None: not idle, or never."""
     load_time: float | None
@@ -102,6 +107,8 @@ def _instance(resident: Resident, state: State, now: float) -> InstanceView:
         active=len(resident.leases),
         idle=max(now - resident.idle_since, 0.0) if resident.idle else None,
         ttl=resident.ttl,
+        keep_alive=resident.stays,
+        context=context_of(resident.model, state.limits.context_length),
         unload_in=None if leaves_at is None else max(leaves_at - now, 0.0),
         load_time=resident.ready_at - resident.started_at if resident.slots else None,
         leaving=resident.leaving or "",
