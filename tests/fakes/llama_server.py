@@ -94,6 +94,8 @@ FLAGS = (
     ("-dev,  --device", "<dev1,dev2,..>", "comma-separated list of devices"),
     ("-ot,   --override-tensor", "<tensor name pattern>=<buffer type>,...", "override buffer type"),
     ("-ngl,  --gpu-layers, --n-gpu-layers", "N", "max. number of layers to store in VRAM"),
+    ("-mg,   --main-gpu", "INDEX", "the GPU to use for the model (default: 0)"),
+    ("--lora", "FNAME", "path to LoRA adapter (use comma-separated values to load several)"),
     ("-sm,   --split-mode", "{none,layer,row,tensor}", "how to split the model"),
     ("-ts,   --tensor-split", "N0,N1,N2,...", "fraction of the model to offload to each GPU"),
     ("-fit,  --fit", "[on|off]", "whether to adjust unset arguments to fit in device memory"),

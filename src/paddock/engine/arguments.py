@@ -10,6 +10,7 @@ from paddock.config.schema import Config
 from paddock.engine.flags import FlagTable, Given, split
 from paddock.errors import ArgumentRefused
 from paddock.library.model import Model, Trait
+from paddock.library.variant import context_of
 
 RESERVED = (
     "--model", "--model-url", "--hf-repo", "--docker-repo", "--host", "--port", "--api-key",
@@ -19,11 +20,18 @@ RESERVED = (
 )  # fmt: skip
 """Flags that an owner cannot give: with another value the child is not the one we look after."""
 
-REPLACES = {"--kv-unified-per-slot": ("--ctx-size", "--no-kv-unified")}
+REPLACES = {
+    "--kv-unified-per-slot": ("--ctx-size", "--no-kv-unified"),
+    "--tensor-split": ("--split-mode", "--main-gpu"),
+    "--mlock": ("--no-mmap",),
+}
 """Flags of the owner that take the place of more than one of ours."""
 
 AUTOMATIC_SLOTS = 4
 """What llama-server makes of `--parallel -1`."""
+
+MOST_TOKENS = 2**31 - 1
+"""llama.cpp counts a context in 32 bits."""
 
 Wish = tuple[str, ...]
 """A flag by its long name, and its values."""
@@ -56,7 +64,12 @@ def command_line(
     ]
     _refuse_reserved(given, table)
     parallel = _parallel(given, table) or model.settings.parallel or config.parallel
-    ours = _identity(model, port) + _capacity(model, config, parallel) + _purpose(model, config)
+    ours = [
+        *_identity(model, port),
+        *_capacity(model, config, parallel),
+        *_placement(model, table),
+        *_purpose(model, config),
+    ]
     words = [word for wish in ours if _wanted(wish, given, table) for word in wish]
     words += [word for flag in given for word in flag.words]
     return CommandLine(tuple(words), parallel)
@@ -64,10 +77,7 @@ def command_line(
 
 def context_per_request(model: Model, config: Config) -> int:
     """Tokens that one request may use; never more than the model was trained for. 0 = unknown."""
-    own = model.settings.context_length
-    asked = config.context_length if own is None else own
-    trained = model.header.context_length
-    return min(asked, trained) if asked and trained else asked or trained
+    return context_of(model, config.context_length)
 
 
 def _identity(model: Model, port: int) -> list[Wish]:
@@ -86,22 +96,60 @@ def _identity(model: Model, port: int) -> list[Wish]:
 def _capacity(model: Model, config: Config, parallel: int) -> list[Wish]:
     """Every slot has a context of its own, so that one request cannot starve the others."""
     context = context_per_request(model, config)
+    if context * parallel > MOST_TOKENS:
+        raise ArgumentRefused(
+            f"{model.id} would need a context of {context} tokens for each of {parallel} requests",
+            hint="lower contextLength or parallel: an engine counts at most 2147483647 tokens",
+        )
     total = [("--ctx-size", str(context * parallel))] if context else []
     return [("--parallel", str(parallel)), ("--no-kv-unified",), *total]
 
 
+def _placement(model: Model, table: FlagTable) -> list[Wish]:
+    """Where it is loaded, and how, as its PARAMETERs or a request say."""
+    options = model.options
+    wishes: list[Wish] = []
+    if options.gpu_layers is not None and options.gpu_layers >= 0:
+        wishes.append(("--gpu-layers", str(options.gpu_layers)))
+    if options.threads:
+        wishes.append(("--threads", str(options.threads)))
+    if options.mmap is False:
+        known = table.find("--load-mode")
+        wishes.append(("--load-mode", "none") if known else ("--no-mmap",))
+    if options.main_gpu is not None:
+        wishes += [("--main-gpu", str(options.main_gpu)), ("--split-mode", "none")]
+    return wishes
+
+
 def _purpose(model: Model, config: Config) -> list[Wish]:
     wishes: list[Wish] = [("--mmproj", str(model.projector))] if model.projector else []
+    if model.adapters:
+        wishes.append(("--lora", _together(model)))
     if Trait.RERANK in model.traits:
         wishes.append(("--reranking",))
     elif Trait.EMBEDDING in model.traits and not model.traits & {Trait.CHAT, Trait.COMPLETION}:
         wishes.append(("--embedding",))
     else:
-        return wishes
+        return wishes + _batches(model.options.batch)
     # An input is embedded in one batch, or refused.
     if batch := context_per_request(model, config):
-        wishes += [("--batch-size", str(batch)), ("--ubatch-size", str(batch))]
+        wishes += _batches(batch)
     return wishes
+
+
+def _batches(size: int | None) -> list[Wish]:
+    return [("--batch-size", str(size)), ("--ubatch-size", str(size))] if size else []
+
+
+def _together(model: Model) -> str:
+    """All adapters as one value: of a flag that is repeated, the last counts."""
+    paths = list(map(str, model.adapters))
+    if any("," in path for path in paths):
+        raise ArgumentRefused(
+            f"an adapter of {model.id} has a comma in its path: engines take that for two files",
+            hint="move the store, or the adapter, to a folder without one",
+        )
+    return ",".join(paths)
 
 
 def _wanted(wish: Wish, given: Sequence[Given], table: FlagTable) -> bool:

@@ -18,6 +18,7 @@ from paddock.engine.ports import Ports
 from paddock.engine.site import Site
 from paddock.events import EventBus
 from paddock.library.model import Model
+from paddock.library.variant import base, renewed
 
 
 class Launcher:
@@ -66,8 +67,8 @@ class Launcher:
         now = {model.id: model for model in models}
         for instance in self._instances:
             model = now.get(instance.model.id)
-            if model is not None and model.fingerprint == instance.model.fingerprint:
-                instance.model = model
+            if model is not None and base(model) == base(instance.model):
+                instance.model = renewed(instance.model, model)
                 if instance.pool is not None:
                     instance.pool.go_by(model.settings.timeouts)
 

@@ -15,7 +15,7 @@ from paddock.errors import InvalidRequest
 from paddock.library.model import NOT_SAID, LoadOptions, Model
 
 SMALLEST_CONTEXT: Final = 4
-LARGEST_CONTEXT: Final = 1 << 27
+LARGEST_CONTEXT: Final = 1 << 24
 """Tokens; where a header tells how many a model was trained for, that is the limit."""
 
 _AUTOMATIC: Final = {"context": 0, "batch": 0, "threads": 0}

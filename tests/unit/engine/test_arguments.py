@@ -9,7 +9,8 @@ from paddock.config.schema import Config
 from paddock.engine.arguments import command_line, context_per_request
 from paddock.engine.flags import FlagTable, parse_help
 from paddock.errors import ArgumentRefused
-from paddock.library.model import HeaderSummary, Model, Trait
+from paddock.library.model import NOT_SAID, HeaderSummary, LoadOptions, Model, Trait
+from paddock.library.variant import variant
 
 FAKE = Path(__file__).parents[2] / "fakes" / "llama_server.py"
 
@@ -20,14 +21,19 @@ def table() -> FlagTable:
     return parse_help("llama-server", said.stdout)
 
 
-def model(*, context=4096, traits=(Trait.CHAT,), projector=None, **settings):
+def model(
+    *, context=4096, traits=(Trait.CHAT,), projector=None, options=NOT_SAID, adapters=(), **settings
+):
     return Model(
         id="m",
+        fingerprint="1",
         path=Path("/models/m.gguf"),
         projector=projector,
         header=HeaderSummary(context_length=context),
         traits=frozenset(traits),
         settings=ModelEntry(**settings),
+        options=options,
+        adapters=adapters,
     )
 
 
@@ -158,3 +164,79 @@ def test_a_file_named_like_a_flag_stays_a_value(table):
     words = line(table, hostile).words
     assert words[1] == "/models/--host=0.0.0.0.gguf"
     assert ("--alias", "--host=0.0.0.0") in pairs(words)
+
+
+# --- what PARAMETERs and requests say ---
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        (LoadOptions(context=1024), {("--ctx-size", "2048")}),
+        (LoadOptions(gpu_layers=0), {("--gpu-layers", "0")}),
+        (LoadOptions(gpu_layers=99), {("--gpu-layers", "99")}),
+        (LoadOptions(batch=64), {("--batch-size", "64"), ("--ubatch-size", "64")}),
+        (LoadOptions(threads=3), {("--threads", "3")}),
+        (LoadOptions(mmap=False), {("--load-mode", "none")}),
+        (LoadOptions(main_gpu=1), {("--main-gpu", "1"), ("--split-mode", "none")}),
+    ],
+)
+def test_each_option_becomes_its_flags(table, options, flags):
+    for asked in (model(options=options), variant(model(), options)):
+        assert flags <= pairs(line(table, asked).words)
+
+
+def test_what_is_not_said_is_left_to_the_engine(table):
+    words = line(table, model(options=LoadOptions(gpu_layers=-1, mmap=True))).words
+    assert words == line(table, model()).words
+
+
+def test_a_program_without_load_modes_gets_the_flag_it_knows():
+    older = parse_help("llama-server", "--model FNAME  x\n--no-mmap  x\n")
+    words = line(older, model(options=LoadOptions(mmap=False)), default_model_args="").words
+    assert words[-1] == "--no-mmap"
+
+
+def test_a_request_outdoes_the_owners_context_and_the_owner_a_parameter(table):
+    owned = model(context_length=512, options=LoadOptions(context=1024))
+    assert ("--ctx-size", "1024") in pairs(line(table, owned).words)
+    asked = variant(owned, LoadOptions(context=2048))
+    assert ("--ctx-size", "4096") in pairs(line(table, asked).words)
+
+
+@pytest.mark.parametrize(
+    ("args", "dropped"),
+    [
+        ("-c 777", "--ctx-size"),
+        ("-ngl 1", "--gpu-layers"),
+        ("-t 1", "--threads"),
+        ("-b 7", "--batch-size"),
+        ("-lm mmap", "--load-mode"),
+        ("-ts 1,1", "--split-mode"),
+        ("-mg 0", "--main-gpu"),
+        ("--lora /x", "--lora"),
+    ],
+)
+def test_the_owners_flags_outdo_what_requests_ask_for(table, args, dropped):
+    asked = model(
+        args=args, options=LoadOptions(100, 5, 6, 7, False, 1), adapters=(Path("/a.gguf"),)
+    )
+    ours = line(table, asked).words[: -len(args.split())]
+    assert dropped not in ours
+
+
+def test_adapters_are_given_as_one_value(table):
+    given = model(adapters=(Path("/a.gguf"), Path("/b.gguf")))
+    assert ("--lora", "/a.gguf,/b.gguf") in pairs(line(table, given).words)
+    with pytest.raises(ArgumentRefused, match="comma"):
+        line(table, model(adapters=(Path("/a,b.gguf"),)))
+
+
+def test_an_embedding_model_takes_whole_inputs_whatever_its_batch(table):
+    words = line(table, model(traits=[Trait.EMBEDDING], options=LoadOptions(batch=8))).words
+    assert {("--batch-size", "4096"), ("--ubatch-size", "4096")} <= pairs(words)
+
+
+def test_a_context_that_no_engine_can_count_is_refused(table):
+    with pytest.raises(ArgumentRefused, match="context of 16777216 tokens"):
+        line(table, model(context=0, options=LoadOptions(1 << 24), parallel=512))
