@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddock.access.hosts import Authority, HostRules, cross_origin, parse_authority
+from paddock.access.hosts import (
+    Authority,
+    HostRules,
+    cross_origin,
+    is_local_page,
+    looks_like_browser,
+    parse_authority,
+)
 from paddock.errors import Forbidden, InvalidRequest
 
 RULES = HostRules("NAS-01.example.lan", ["chat.example.lan", "*.home.arpa", "10.9.9.9", "fd00::9"])
@@ -197,3 +204,86 @@ def test_allowed_pages_are_named_for_cors(origin):
 def test_other_pages_are_forbidden(origins):
     with pytest.raises(Forbidden):
         cross_origin(origins, HOST, ALLOWED)
+
+
+NETWORK = HostRules("nas-01", network_names=True)
+
+
+@pytest.mark.parametrize("host", ["host.docker.internal", "host.containers.internal:1", "x.local"])
+def test_names_of_the_network_are_for_programs_only(host):
+    assert NETWORK.check([host], LOCAL, by_browser=False)
+    for rules, by_browser in ((NETWORK, True), (RULES, False), (RULES, True)):
+        with pytest.raises(Forbidden):
+            rules.check([host], LOCAL, by_browser=by_browser)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "local.evil.example", "xlocal", "10.0.0.1"])
+def test_other_names_are_for_nobody(host):
+    for by_browser in (True, False):
+        with pytest.raises(Forbidden):
+            NETWORK.check([host], LOCAL, by_browser=by_browser)
+
+
+def test_every_name_below_localhost_is_this_machine():
+    assert RULES.check(["chat.localhost:8090"], LOCAL).host == "chat.localhost"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "null"},
+        {"accept-language": "de"},
+        {"Referer": "http://x/"},
+        {"Sec-Fetch-Site": "none"},
+        {"User-Agent": "Mozilla/5.0 (X11)"},
+    ],
+)
+def test_browsers_give_themselves_away(headers):
+    assert looks_like_browser(headers)
+
+
+def test_programs_do_not():
+    assert not looks_like_browser({"Host": "x.internal", "User-Agent": "python-httpx/0.28"})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost",
+        "http://localhost:3000",
+        "https://127.0.0.1:8443",
+        "http://0.0.0.0:1",
+        "http://[::1]:5173",
+        "app://obsidian.md",
+        "file://",
+        "tauri://localhost",
+        "vscode-webview://abc",
+        "vscode-file://vscode-app",
+    ],
+)
+def test_pages_of_this_machine(origin):
+    assert is_local_page(origin)
+    assert cross_origin([origin], HOST, [], is_local_page) == origin
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "",
+        "file",
+        "http://localhost.evil.example",
+        "http://evil.example",
+        "http://localhost@evil.example",
+        "http://127.0.0.1.evil.example",
+        "http://10.0.0.1",
+        "ftp://localhost",
+        "data://x",
+        "blob:http://localhost",
+        "https://app",
+    ],
+)
+def test_pages_of_others(origin):
+    assert not is_local_page(origin)
+    with pytest.raises(Forbidden):
+        cross_origin([origin], HOST, [], is_local_page)

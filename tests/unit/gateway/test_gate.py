@@ -8,6 +8,8 @@ from multidict import CIMultiDict
 
 from paddock.access.hosts import HostRules
 from paddock.access.keys import KeyRing
+from paddock.config.schema import Config
+from paddock.daemon import listeners
 from paddock.errors import Forbidden, InvalidRequest, Unauthenticated
 from paddock.gateway.gate import Gate
 
@@ -101,3 +103,40 @@ def test_links_addresses_and_our_own_pages_are_served(site: str, mode: str, dest
     fetch = (("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", dest))
 
     assert gate().check_place(asked(("Host", "localhost"), *fetch)) == ""
+
+
+def ollama_gate() -> Gate:
+    return listeners.gate(
+        Config.model_validate({"ollama": {"origins": ["https://*.b.lan", "http://c.lan:1"]}}),
+        "ollama",
+    )
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "file://", "https://x.B.lan", "http://c.lan:1"]
+)
+def test_ollamas_door_lets_in_pages_of_this_machine_and_the_owners(origin: str) -> None:
+    asking = asked(("Host", "127.0.0.1:11434"), ("Origin", origin))
+    assert ollama_gate().check_place(asking) == origin
+
+
+@pytest.mark.parametrize("origin", ["null", "https://b.lan", "http://x.b.lan", "http://c.lan:11"])
+def test_ollamas_door_refuses_other_pages(origin: str) -> None:
+    with pytest.raises(Forbidden):
+        ollama_gate().check_place(asked(("Host", "127.0.0.1:11434"), ("Origin", origin)))
+
+
+def test_a_star_lets_every_page_in_but_none_that_took_our_name() -> None:
+    open_gate = listeners.gate(Config.model_validate({"ollama": {"origins": ["*"]}}), "ollama")
+    page = ("Origin", "https://evil.example")
+    assert open_gate.check_place(asked(("Host", "localhost"), page)) == "https://evil.example"
+    with pytest.raises(Forbidden):
+        open_gate.check_place(asked(("Host", "evil.example"), ("Origin", "http://evil.example")))
+
+
+def test_a_container_finds_its_host_and_a_page_does_not() -> None:
+    host = ("Host", "host.docker.internal:11434")
+    assert ollama_gate().check_place(asked(host, ("User-Agent", "curl/8"))) == ""
+    for mark in (("Accept-Language", "de"), ("Origin", "http://host.docker.internal:11434")):
+        with pytest.raises(Forbidden):
+            ollama_gate().check_place(asked(host, mark))

@@ -151,3 +151,72 @@ def test_the_engines_refusal_is_understood_whatever_its_form(body: bytes, messag
 
     assert refusal.message == message
     assert problems.shape_of(refusal).status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/api/generate", "model 'x' not found"),
+        ("/api/chat", "model 'x' not found"),
+        ("/api/show", "model 'x' not found"),
+        ("/api/embed", "model 'x' not found"),
+        ("/api/embeddings", 'model "x" not found, try pulling it first'),
+        ("/api/copy", 'model "x" not found'),
+        ("/api/delete", 'model "x" not found'),
+    ],
+)
+def test_ollama_tells_of_an_unknown_model_in_more_than_one_way(path: str, text: str) -> None:
+    answer = problems.response(errors.UnknownModel("x", ("xy",)), path)
+
+    assert answer.status == 404
+    assert isinstance(answer.body, bytes)
+    assert json.loads(answer.body) == {"error": text, "hint": "did you mean 'xy'?"}
+    assert problems.body_of(errors.UnknownModel("x"), path) == {"error": text}
+
+
+@pytest.mark.parametrize("error", [errors.QueueFull("x"), errors.LineFull("x")])
+def test_ollama_has_one_word_for_every_full_queue(error: PaddockError) -> None:
+    answer = problems.response(error, "/api/chat")
+
+    assert answer.status == 503
+    busy = "server busy, please try again.  maximum pending requests exceeded"
+    assert problems.body_of(error, "/api/chat") == {"error": busy}
+
+
+@pytest.mark.parametrize("path", ["/api/blobs/sha256:x", "/api/experimental/web_search", "/api/me"])
+def test_ollamas_paths_get_a_text(path: str) -> None:
+    told = problems.body_of(errors.Forbidden("no"), path)
+    assert told == {"error": "no"}
+
+
+@pytest.mark.parametrize("path", ["/api/metrics/activity", "/api/paddock/load", "/api/models/x"])
+def test_other_paths_below_api_get_openais_object(path: str) -> None:
+    assert problems.body_of(errors.Forbidden("no"), path)["error"]["type"] == "permission_error"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (errors.UnknownModel("x"), "not_found_error"),
+        (errors.InvalidRequest("x"), "invalid_request_error"),
+        (errors.Unauthenticated("x"), "invalid_request_error"),
+        (errors.QueueFull("x"), "api_error"),
+        (failed(FailureKind.FILE_CORRUPT), "api_error"),
+    ],
+)
+def test_openais_errors_at_ollamas_door_are_of_its_types(error: PaddockError, kind: str) -> None:
+    assert problems.body_of(error, CHAT, "ollama")["error"]["type"] == kind
+    assert problems.body_of(error, MESSAGES, "ollama")["type"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("methods", "status", "text"),
+    [((), 404, "404 page not found"), (("GET",), 405, "405 method not allowed")],
+)
+def test_ollamas_door_tells_in_plain_text_what_is_not_there(
+    methods: tuple[str, ...], status: int, text: str
+) -> None:
+    answer = problems.response(problems.NoRoute("POST", "/x", methods), "/x", "ollama")
+
+    assert (answer.status, answer.text, answer.content_type) == (status, text, "text/plain")
+    assert answer.headers.get("Allow", "") == "".join(methods)
