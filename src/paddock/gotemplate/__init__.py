@@ -7,18 +7,19 @@ Pure, and safe on hostile texts: reading and executing are bounded in steps, dep
 """
 
 from paddock.errors import TemplateError
-from paddock.gotemplate.execution import Limits
-from paddock.gotemplate.go_json import JsonList, JsonMap, JsonStruct
+from paddock.gotemplate.budget import Budget
+from paddock.gotemplate.go_json import JsonList, JsonMap, JsonStruct, OneOrMany
 from paddock.gotemplate.template import Template, parse
 from paddock.gotemplate.values import Field, Kind, Stringer, Struct
 
 __all__ = [
+    "Budget",
     "Field",
     "JsonList",
     "JsonMap",
     "JsonStruct",
     "Kind",
-    "Limits",
+    "OneOrMany",
     "Stringer",
     "Struct",
     "Template",

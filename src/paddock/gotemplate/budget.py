@@ -1,4 +1,4 @@
-"""What an execution may still cost."""
+"""What executions may cost."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from typing import Final
 
 from paddock.errors import TemplateError
 
+STEPS: Final = 100_000
+"""A step is about a microsecond."""
+OUTPUT: Final = 4 << 20
+"""Characters."""
 CHARACTERS_PER_STEP: Final = 64
 
 
 class Budget:
-    """Counts down. A step is about a microsecond."""
+    """Counts down. Executions may share one: then it bounds all of them together."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_room", "_steps")
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int = STEPS, output: int = OUTPUT) -> None:
         self._steps = steps
+        self._room = output
 
     def spend(self, steps: int = 1) -> None:
         """Raises TemplateError when nothing is left."""
@@ -26,3 +31,9 @@ class Budget:
     def text(self, characters: int) -> None:
         """Looking at, or making, a text of so many characters."""
         self.spend(1 + characters // CHARACTERS_PER_STEP)
+
+    def write(self, characters: int) -> None:
+        """Raises TemplateError when so many are too many."""
+        self._room -= characters
+        if self._room < 0:
+            raise TemplateError("the template writes too much")

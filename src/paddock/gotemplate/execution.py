@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from paddock.errors import TemplateError
 from paddock.gotemplate import printing
@@ -35,15 +35,6 @@ MAX_DEPTH: Final = 100
 """Blocks and brackets within each other, those of called templates included."""
 
 
-class Limits(NamedTuple):
-    """What an execution may cost."""
-
-    steps: int = 100_000
-    """About a microsecond each."""
-    output: int = 4 << 20
-    """Characters."""
-
-
 class _Missing:
     """No value comes from an earlier command of the pipeline."""
 
@@ -51,9 +42,9 @@ class _Missing:
 _MISSING: Final = _Missing()
 
 
-def execute(parsed: Parsed, data: Mapping[str, Any], limits: Limits) -> str:
+def execute(parsed: Parsed, data: Mapping[str, Any], budget: Budget) -> str:
     """What the template makes of `data`. Raises TemplateError."""
-    run = _Run(parsed, limits)
+    run = _Run(parsed, budget)
     try:
         run.template(parsed.root, data)
     except TemplateError as error:
@@ -66,10 +57,9 @@ def execute(parsed: Parsed, data: Mapping[str, Any], limits: Limits) -> str:
 class _Run:
     """One execution: its output so far, its variables, and what is left of its bounds."""
 
-    def __init__(self, parsed: Parsed, limits: Limits) -> None:
+    def __init__(self, parsed: Parsed, budget: Budget) -> None:
         self._defined = {"": parsed.root, **parsed.defined}
-        self._budget = Budget(limits.steps)
-        self._room = limits.output
+        self._budget = budget
         self._depth = 0
         self._variables: list[tuple[str, Any]] = []
         self.output: list[str] = []
@@ -283,9 +273,7 @@ class _Run:
     # --- bounds ----------------------------------------------------------------------------------
 
     def _write(self, text: str) -> None:
-        self._room -= len(text)
-        if self._room < 0:
-            raise self._error("the template writes too much")
+        self._budget.write(len(text))
         self.output.append(text)
 
     def _deeper(self) -> None:

@@ -56,11 +56,22 @@ class JsonStruct(Struct, Stringer):
         return encode(self)
 
 
+class OneOrMany(list[Any], Stringer):
+    """A list that is written without its brackets when it holds just one."""
+
+    __slots__ = ()
+
+    def go_string(self) -> str:
+        return str(self[0]) if len(self) == 1 else f"[{' '.join(map(str, self))}]"
+
+
 def _write(value: Any, pieces: list[str], depth: int) -> None:
     if depth > MAX_DEPTH:
         raise TemplateError("the data is nested too deeply to be written as JSON")
     if isinstance(value, Struct | Mapping):
         _write_object(_members(value), pieces, depth)
+    elif isinstance(value, OneOrMany) and len(value) == 1:
+        _write(value[0], pieces, depth)
     elif is_list(value):
         _write_array(value, pieces, depth)
     else:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from paddock.errors import TemplateError
 
-MAX_TEXT: Final = 128 << 10
+MAX_TEXT: Final = 64 << 10
 """Characters of a template. Those of real models have a few thousand."""
 
 KEYWORDS: Final = frozenset(
