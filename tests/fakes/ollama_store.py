@@ -23,7 +23,8 @@ class OllamaStore:
         digest = f"sha256:{sha256(data).hexdigest()}"
         path = self.blob_path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if not path.exists():
+            path.write_bytes(data)
         return digest, len(data)
 
     def blob_path(self, digest: str) -> Path:

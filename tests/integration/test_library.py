@@ -9,14 +9,19 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.fakes.ollama_store import OllamaStore
 
 from paddock.config.current import Current
 from paddock.config.model_entry import ModelEntry
+from paddock.config.ollama import OllamaSettings
 from paddock.config.schema import Config
 from paddock.errors import GgufError, LibraryError, UnknownModel
 from paddock.events import CatalogChanged, EventBus
+from paddock.library import manifest as kinds
 from paddock.library.library import Library
+from paddock.library.manifest import Layer, Manifest
 from paddock.library.model import Model, Trait
+from paddock.library.ollama_name import OllamaName
 
 PATIENCE = 10.0
 SHARED_MODEL = Path(__file__).parents[3] / "shared" / "models" / "all-minilm-l6-v2-q8_0.gguf"
@@ -367,3 +372,79 @@ async def test_the_embedding_model_is_read(follow, models):
     assert model.header.quantization == "Q8_0"
     assert model.header.pooling == 1
     assert model.traits == {Trait.EMBEDDING}
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ollama(tmp_path):
+    return OllamaStore(tmp_path / "state" / "ollama")
+
+
+async def test_what_ollama_pulls_is_seen(follow, tmp_path, ollama, make_gguf):
+    gguf = make_gguf(tmp_path / "x.gguf")
+    running = await follow(state_dir=tmp_path / "state")
+    ollama.add("first", gguf)
+    await running.until(lambda: running.ids() == {"first:latest"})
+    ollama.add("hf.co/User/Repo:Q4", gguf)
+    await running.until(lambda: running.ids() == {"first:latest", "hf.co/User/Repo:Q4"})
+    twin = running.library.resolve("hf.co/user/repo:q4")
+    assert twin.twin == "first:latest"
+    ollama.add("first", gguf, system="Be brief.")
+    await running.until(lambda: running.library.resolve("first").recipe.system == "Be brief.")
+    ollama.manifest_path("first").unlink()
+    await running.until(lambda: running.ids() == {"hf.co/User/Repo:Q4"})
+
+
+async def test_what_we_write_is_seen_and_what_is_adopted_runs_once(
+    follow, models, tmp_path, make_gguf
+):
+    gguf = make_gguf(models / "mine.gguf")
+    running = await follow(state_dir=tmp_path / "state")
+    library = running.library
+    hashed = await library.hashes.sha256_of(gguf)
+    name = OllamaName.parse("yours")
+
+    def write(store):
+        store.adopt(hashed)
+        config = store.put(b"{}", kinds.CONFIG)
+        weights = Layer(kinds.MODEL, hashed.digest, hashed.stamp.size)
+        return store.write(name, Manifest(config, (weights,)))
+
+    async with library.changing() as store:
+        await asyncio.to_thread(write, store)
+    await library.rescan()
+    assert running.ids() == {"mine", "yours:latest"}
+    assert library.resolve("yours").twin == "mine"
+    async with library.changing() as store:
+        await asyncio.to_thread(store.remove, name)
+    await library.rescan()
+    assert running.ids() == {"mine"}
+    assert gguf.exists()
+
+
+async def test_another_store_after_a_reload(follow, tmp_path, ollama, make_gguf):
+    other = OllamaStore(tmp_path / "other")
+    gguf = make_gguf(tmp_path / "x.gguf")
+    ollama.add("a", gguf)
+    other.add("b", gguf)
+    running = await follow(state_dir=tmp_path / "state")
+    assert running.ids() == {"a:latest"}
+    settings = OllamaSettings(models=tmp_path / "other")
+    config = running.current.config.model_copy(update={"ollama": settings})
+    draft = await running.library.prepare(config)
+    running.current.config = config
+    running.library.reconfigure(draft)
+    await running.until(lambda: running.ids() == {"b:latest"})
+    other.add("c", gguf)
+    await running.until(lambda: running.ids() == {"b:latest", "c:latest"})
+
+
+async def test_old_partial_blobs_go_when_the_daemon_starts(follow, tmp_path, ollama):
+    ollama.blob(b"whole")
+    partial = ollama.root / "blobs" / f"sha256-{'0' * 64}-partial-1"
+    partial.touch()
+    os.utime(partial, (0, 0))
+    running = await follow(state_dir=tmp_path / "state")
+    await running.until(lambda: not partial.exists())

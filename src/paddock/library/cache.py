@@ -23,7 +23,7 @@ from paddock.library.walk import Found
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when the same line would mean something else: new traits, new reasons."""
 FILE_NAME: Final = "headers.jsonl"
 
@@ -103,6 +103,7 @@ def _written(facts: Facts) -> list[Any]:
         sorted(facts.traits),
         facts.projector,
         facts.split_number,
+        facts.patched,
     ]
 
 
@@ -111,9 +112,9 @@ def _read_line(line: bytes) -> tuple[str, tuple[_Stamp, Known]]:
     return path, (tuple(stamp), told if isinstance(told, str) else _facts(*told))
 
 
-def _facts(summary: list[Any], traits: list[str], projector: bool, split_number: int) -> Facts:
+def _facts(summary: list[Any], traits: list[str], *others: Any) -> Facts:
     values: Any = (tuple(value) if isinstance(value, list) else value for value in summary)
-    return Facts(HeaderSummary(*values), frozenset(map(Trait, traits)), projector, split_number)
+    return Facts(HeaderSummary(*values), frozenset(map(Trait, traits)), *others)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -5,12 +5,13 @@ What the owner wrote comes together here with what was found:
 - an entry with `cmd` is a model of its own, and wins over a found one of the same id;
 - an entry without changes the found model of that id, and waits while there is none;
 - the names of `setParamsByID` are aliases too;
-- an id beats an alias, and of two equal aliases the first entry's counts; the other is dropped.
+- an id beats an alias, and of two equal aliases the first entry's counts; the other is dropped;
+- a model of the store that is the same file as another one, loaded in the same way, is its twin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +23,7 @@ from paddock.errors import UnknownModel
 from paddock.events import CatalogChanged
 from paddock.library.fingerprint import fingerprint
 from paddock.library.model import LeftOut, Model
-from paddock.library.naming import lookup_key, nearest
+from paddock.library.naming import lookup_key, nearest, short_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ class Catalog:
 
     def find(self, name: str) -> Model | None:
         """The model of this name as `resolve` finds it, or None."""
-        return self.models.get(name) or self.models.get(self.names.get(lookup_key(name), ""))
+        key = lookup_key(name)
+        model_id = self.names.get(key) or ("/" in key and self.names.get(short_key(key))) or ""
+        return self.models.get(name) or self.models.get(model_id)
 
     def _offered(self) -> list[str]:
         aliases = (alias for model in self.models.values() for alias in model.aliases)
@@ -97,7 +100,10 @@ def build(found: Sequence[Model], left_out: Sequence[LeftOut], config: Config) -
     left = [*left_out, *map(_shadow, shadowed)]
     return Catalog(
         models=MappingProxyType(
-            {m.id: replace(m, aliases=kept[m.id]) if m.id in kept else m for m in ordered}
+            _with_twins(
+                {m.id: replace(m, aliases=kept[m.id]) if m.id in kept else m for m in ordered},
+                changes,
+            )
         ),
         left_out=tuple(sorted(left, key=lambda left: str(left.path))),
         dropped_aliases=tuple(dropped),
@@ -108,8 +114,35 @@ def build(found: Sequence[Model], left_out: Sequence[LeftOut], config: Config) -
 def _settled(model: Model, entry: ModelEntry | None, config: Config) -> Model:
     """A model with the owner's settings; `entry` is of its id and has no `cmd`."""
     settings = model.settings if entry is None or model.path is None else entry
-    digest = fingerprint(model.fingerprint, settings, config)
+    if model.recipe is not None and config.ollama.engine and not settings.engine:
+        settings = settings.model_copy(update={"engine": config.ollama.engine})
+    digest = fingerprint(model.fingerprint, settings, config, model.options)
     return replace(model, settings=settings, fingerprint=digest)
+
+
+def _with_twins(models: dict[str, Model], entries: Container[str]) -> dict[str, Model]:
+    """The models by id, and of each of the store that another one runs for, which that is.
+
+    It is one that the owner wrote an entry for, else one of the folders, else the oldest: so a copy
+    of a model that runs changes nothing for it.
+    """
+    stored = (model for model in models.values() if model.recipe is not None)
+    alike: dict[str, list[Model]] = {model.fingerprint: [] for model in stored}
+    if not alike:
+        return models
+    for model in models.values():
+        if model.fingerprint in alike:
+            alike[model.fingerprint].append(model)
+    twins = {}
+    for same in alike.values():
+        first, *others = sorted(same, key=lambda model: _precedence(model, entries))
+        twins.update({model.id: replace(model, twin=first.id) for model in others})
+    return {model_id: twins.get(model_id, model) for model_id, model in models.items()}
+
+
+def _precedence(model: Model, entries: Container[str]) -> tuple[bool, bool, float, str]:
+    own_entry = lookup_key(model.id) in entries
+    return not own_entry, model.recipe is not None, model.modified, model.id
 
 
 def _shadow(model: Model) -> LeftOut:

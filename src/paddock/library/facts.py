@@ -11,6 +11,7 @@ from paddock.library.gguf import read_header
 from paddock.library.gguf_arrays import Steps
 from paddock.library.header import Header
 from paddock.library.model import HeaderSummary, Trait
+from paddock.library.patched import why_patched
 from paddock.library.traits import is_projector, traits
 
 
@@ -23,6 +24,8 @@ class Facts:
     projector: bool = False
     split_number: int = 0
     """Which shard this is, from 0."""
+    patched: str = ""
+    """Why only Ollama's own llama.cpp loads it; "" when nothing tells that."""
 
 
 _NO_MODELS = {
@@ -39,11 +42,13 @@ def read_facts(path: Path, steps: Steps) -> Facts:
     """
     header = read_header(path, steps)
     _refuse_others(header)
+    projector = is_projector(header)
     return Facts(
         summary=header.summary(),
         traits=traits(header),
-        projector=is_projector(header),
+        projector=projector,
         split_number=header.number("split.no"),
+        patched="" if projector else why_patched(header),
     )
 
 

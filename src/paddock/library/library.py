@@ -10,23 +10,27 @@ import logging
 import os
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from paddock.config.current import Current
 from paddock.config.schema import Config
-from paddock.errors import LibraryError
+from paddock.errors import LibraryError, StoreError
 from paddock.events import EventBus
 from paddock.library.cache import HeaderCache
 from paddock.library.catalog import EMPTY, Catalog, build
 from paddock.library.gguf import read_header
 from paddock.library.gguf_arrays import Steps
+from paddock.library.hashes import Hashes
 from paddock.library.header import Header
 from paddock.library.model import Model
 from paddock.library.scan import NOTHING, Scan, ScanStopped, scan
+from paddock.library.store import Store
+from paddock.library.stored import Shelf
 from paddock.library.watch import Watcher
 from paddock.tasks import cancel_and_wait, spawn
 
@@ -56,7 +60,11 @@ class Library:
         self._cache = HeaderCache(cache_dir)
         self._catalog = EMPTY
         self._found = NOTHING
-        self._watcher = Watcher(current.config.models_dir)
+        self.hashes = Hashes(cache_dir)
+        """What is known of the folders' files by their digest."""
+        self._shelf = Shelf(self.store)
+        self._changing = asyncio.Lock()
+        self._watcher = Watcher(current.config.models_dir, self.store.manifests)
         self._scanning = asyncio.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="library scan")
         self._stop = threading.Event()
@@ -67,13 +75,27 @@ class Library:
         """The current snapshot; another one once something changes."""
         return self._catalog
 
+    @property
+    def store(self) -> Store:
+        """Where pulled and created models are kept; need not exist. To write, take `changing`."""
+        return Store(self._current.config.store_dir)
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Store]:
+        """The store, with nobody else of this daemon writing manifests. `rescan` afterwards.
+
+        Its methods block: call them in a thread.
+        """
+        async with self._changing:
+            yield self.store
+
     def resolve(self, name: str) -> Model:
         """The model of this name. Raises UnknownModel with the nearest names."""
         return self._catalog.resolve(name)
 
     async def start(self) -> None:
         """Scan once and return with the catalog full; then follow the folders until `aclose`."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._cache.load)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._remember)
         await self.rescan()
         self._following = spawn(self._follow(), name="library follow")
 
@@ -110,7 +132,7 @@ class Library:
         if draft.found is not self._found or draft.config is not config:
             draft = _draft(self._found, config)
         self._take(draft)
-        self._watcher.follow(config.models_dir)
+        self._watcher.follow(config.models_dir, self.store.manifests)
 
     async def header(self, model: Model) -> Header:
         """Everything in the header of the model's (first) file, read anew in a thread.
@@ -134,9 +156,15 @@ class Library:
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.to_thread(self._thread.shutdown), _CLOSE)
 
+    def _remember(self) -> None:
+        self._cache.load()
+        self.hashes.load()
+
     def _look(self) -> Draft:
         config = self._current.config
-        return _draft(scan(config.models_dir, self._cache, self._stop), config)
+        if self._shelf.store.root != config.store_dir:
+            self._shelf = Shelf(Store(config.store_dir))
+        return _draft(scan(config.models_dir, self._cache, self._stop, self._shelf), config)
 
     def _take(self, draft: Draft) -> None:
         before, self._catalog, self._found = self._catalog, draft.catalog, draft.found
@@ -144,6 +172,8 @@ class Library:
             self._bus.publish(changes)
 
     async def _follow(self) -> None:
+        with suppress(OSError, StoreError):
+            await asyncio.to_thread(self.store.prune)
         while True:
             await self._watcher.listen(self._found.folders)
             await self._watcher.wait(self._current.config.rescan_interval)

@@ -16,7 +16,9 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_LAYERS: Final = 8192
 MAX_SIZE: Final = 1 << 50
 """Bytes that one layer may claim to have: a pebibyte."""
-_MAX_TEXT: Final = 1024
+MAX_TEXT: Final = 1024 * 1024
+"""Bytes of a layer that is a text: a template, a system prompt, a licence."""
+_MAX_FIELD: Final = 1024
 
 MEDIA_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG: Final = "application/vnd.docker.container.image.v1+json"
@@ -134,6 +136,6 @@ class Manifest(NamedTuple):
 
 def _text(told: dict[str, Any], key: str, place: str) -> str:
     value = told.get(key) or ""
-    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+    if not isinstance(value, str) or len(value) > _MAX_FIELD:
         raise InvalidManifest(f"{place}: {key} is no short text")
     return value

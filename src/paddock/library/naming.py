@@ -87,6 +87,11 @@ def lookup_key(name: str) -> str:
     return name.strip().casefold().removesuffix(":latest")
 
 
+def short_key(name: str) -> str:
+    """The lookup key without the host and namespace that Ollama fills in by itself."""
+    return lookup_key(name).removeprefix("registry.ollama.ai/").removeprefix("library/")
+
+
 @_remembered
 def family(file_name: str) -> str:
     """The letters and digits of a name without quantization and `mmproj`: `gemma34bit`."""

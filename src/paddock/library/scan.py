@@ -1,15 +1,15 @@
 """From folders to models: walk, read what is new, put together what belongs together.
 
 Rules, in this order: shards become one model, projectors go to the models they serve, and of two
-models with one id the first in the order of their paths keeps it. Every file that claims to be a
-GGUF and is no model is left out with the reason.
+models with one id the first in the order of their paths keeps it. The store's models come beside
+them; a name that is in the store is the store's. Every file that claims to be a GGUF and is no
+model is left out with the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -18,11 +18,13 @@ from paddock.config.model_entry import ModelEntry
 from paddock.errors import GgufError
 from paddock.library.cache import HeaderCache, Known
 from paddock.library.facts import Facts, read_facts
+from paddock.library.fingerprint import of_files, shown_digest
 from paddock.library.gguf_arrays import Steps
 from paddock.library.model import LeftOut, Model
-from paddock.library.naming import model_id
+from paddock.library.naming import lookup_key, model_id
 from paddock.library.projectors import Candidate, pair
 from paddock.library.shards import Sisters, group, problem, whole
+from paddock.library.stored import Shelf, Shelved
 from paddock.library.walk import Found, Walk, walk
 
 
@@ -35,7 +37,7 @@ class Scan:
     left_out: tuple[LeftOut, ...]
     """By path."""
     folders: frozenset[tuple[str, int, int]]
-    """Path, device and inode of every folder that was looked into."""
+    """Path, device and inode of every folder that was looked into, the store's too."""
 
 
 NOTHING: Final = Scan((), (), frozenset())
@@ -48,36 +50,74 @@ class ScanStopped(Exception):
     """The scan was asked to stop."""
 
 
-def scan(roots: Sequence[Path], cache: HeaderCache, stop: Event) -> Scan:
-    """Look at all files under `roots`. Blocking, a fraction of a millisecond per known file.
+def scan(
+    roots: Sequence[Path], cache: HeaderCache, stop: Event, shelf: Shelf | None = None
+) -> Scan:
+    """Look at all files under `roots`, and at the store of `shelf`. Blocking.
 
-    Raises ScanStopped between two files once `stop` is set, and nothing else.
+    Takes a fraction of a millisecond per known file. Raises ScanStopped between two files once
+    `stop` is set, and nothing else.
     """
-    walked = walk(roots)
-    facts = _read_all(walked, cache, stop)
-    models = _unique(_models(walked, facts), walked)
+    reader = _Reader(cache, stop)
+    walked = walk(roots, [shelf.store.manifests, shelf.store.blobs] if shelf else ())
+    facts = _read_all(walked, reader)
+    shelved = shelf.look(reader.read) if shelf else Shelved()
+    cache.keep_only({file.path for file in walked.files} | shelved.files)
+    cache.save()
+    models = _outside_store(_unique(_models(walked, facts), walked), shelved, walked)
+    folders = {(path, *identity) for identity, path in walked.folders.items()}
     return Scan(
-        models=tuple(sorted(models, key=lambda model: model.id)),
-        left_out=tuple(sorted(walked.left_out, key=lambda left: str(left.path))),
-        folders=frozenset((path, *identity) for identity, path in walked.folders.items()),
+        models=tuple(sorted((*models, *shelved.models), key=lambda model: model.id)),
+        left_out=tuple(
+            sorted((*walked.left_out, *shelved.left_out), key=lambda left: str(left.path))
+        ),
+        folders=frozenset(folders | shelved.folders),
     )
 
 
-def _read_all(walked: Walk, cache: HeaderCache, stop: Event) -> dict[str, Facts]:
+class _Reader:
+    """Reads headers, each file once for as long as it stays the same."""
+
+    def __init__(self, cache: HeaderCache, stop: Event) -> None:
+        self._cache = cache
+        self._stop = stop
+        self._steps = Steps()
+
+    def read(self, file: Found) -> Known:
+        """What the file tells; "" when it is gone. Raises ScanStopped."""
+        if self._stop.is_set():
+            raise ScanStopped
+        return self._cache.get(file) or _read(file, self._cache, self._steps)
+
+
+def _read_all(walked: Walk, reader: _Reader) -> dict[str, Facts]:
     """What each readable file tells, by path; the others are left out."""
-    steps = Steps()
     facts = {}
     for file in walked.files:
-        if stop.is_set():
-            raise ScanStopped
-        known = cache.get(file) or _read(file, cache, steps)
+        known = reader.read(file)
         if isinstance(known, Facts):
             facts[file.path] = known
         elif known:
             walked.leave_out(file.path, known)
-    cache.keep_only({file.path for file in walked.files})
-    cache.save()
     return facts
+
+
+def _outside_store(models: list[Model], shelved: Shelved, walked: Walk) -> list[Model]:
+    """The folders' models whose name the store does not have.
+
+    One that is the store's very file is the same model, and is found by the store's name.
+    """
+    if not shelved.models:
+        return models
+    in_store = {lookup_key(model.id): model for model in shelved.models}
+    kept = []
+    for model in models:
+        other = in_store.get(model.id)
+        if other is None:
+            kept.append(model)
+        elif other.fingerprint != model.fingerprint:
+            walked.leave_out(str(model.path), f"{other.id} of the store has the same name")
+    return kept
 
 
 def _read(file: Found, cache: HeaderCache, steps: Steps) -> Known:
@@ -124,23 +164,20 @@ def _is_projector(file: Found, facts: dict[str, Facts]) -> bool:
 
 def _model(files: Sisters, facts: Sequence[Facts], projector: Candidate | None) -> Model:
     parts = [*files, projector.file] if projector else files
+    can = facts[0].traits | (projector.facts.traits if projector else frozenset())
     return Model(
         id=model_id(files[0].name),
         path=Path(files[0].path),
         shards=tuple(Path(file.path) for file in files),
         projector=Path(projector.file.path) if projector else None,
         header=whole(facts),
-        traits=facts[0].traits | (projector.facts.traits if projector else frozenset()),
+        traits=can,
         size=sum(file.size for file in files),
         modified=max(file.mtime_ns for file in files) / 1e9,
-        fingerprint=_fingerprint(parts),
+        fingerprint=of_files(files, projector.file if projector else None),
         settings=_NO_SETTINGS,
+        digest=shown_digest(parts, can),
     )
-
-
-def _fingerprint(files: Sequence[Found]) -> str:
-    told = [(file.path, file.size, file.mtime_ns, file.inode) for file in files]
-    return blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
 def _unique(models: list[Model], walked: Walk) -> list[Model]:

@@ -34,7 +34,7 @@ from paddock.errors import (
 from paddock.library import adopt
 from paddock.library.digest import Digest, Hashed
 from paddock.library.durable import flush_folder, make_folders, replace, seal
-from paddock.library.manifest import MAX_BYTES, Layer, Manifest
+from paddock.library.manifest import LICENSE, MAX_BYTES, MAX_TEXT, Layer, Manifest
 from paddock.library.ollama_name import OllamaName
 
 PARTIAL: Final = "-partial"
@@ -128,6 +128,13 @@ class Store:
     def raw(self, name: OllamaName) -> bytes:
         """The manifest's bytes, of exactly this name. Raises InvalidManifest."""
         return read_small(self.path_of(name), MAX_BYTES)
+
+    def licenses(self, name: str) -> tuple[str, ...]:
+        """The licences' texts of a name. Raises InvalidName and InvalidManifest."""
+        manifest = self.read(OllamaName.parse(name))
+        layers = manifest.of_type(LICENSE) if manifest else ()
+        texts = (self.read_blob(layer.digest, MAX_TEXT) for layer in layers)
+        return tuple(text.decode("utf-8", "replace") for text in texts)
 
     def write(self, name: OllamaName, manifest: Manifest) -> tuple[Digest, ...]:
         """Make a name lead to a manifest; a name that is there keeps its case.

@@ -29,6 +29,7 @@ class Found:
     size: int
     mtime_ns: int
     inode: int
+    device: int = 0
 
     @property
     def folder(self) -> str:
@@ -44,6 +45,8 @@ class Walk:
     left_out: list[LeftOut] = field(default_factory=list)
     folders: dict[tuple[int, int], str] = field(default_factory=dict)
     """Paths of the folders that were looked into, by device and inode."""
+    passed_by: frozenset[tuple[int, int]] = frozenset()
+    """Folders that are not to be looked into, by device and inode."""
     _roots: tuple[str, ...] = ()
 
     def leave_out(self, path: str, reason: str) -> None:
@@ -55,14 +58,26 @@ class Walk:
         return any(f"{real_path}/".startswith(f"{root.rstrip('/')}/") for root in self._roots)
 
 
-def walk(roots: Sequence[Path]) -> Walk:
-    """Look through the folders and all below them. Blocking; never raises."""
+def walk(roots: Sequence[Path], passed_by: Sequence[Path] = ()) -> Walk:
+    """Look through the folders and all below them, but for `passed_by`. Blocking; never raises."""
     absolute = [root.absolute() for root in roots]
-    found = Walk(_roots=tuple(os.path.realpath(root) for root in absolute))
+    found = Walk(
+        _roots=tuple(os.path.realpath(root) for root in absolute),
+        passed_by=frozenset(filter(None, map(identity_of, passed_by))),
+    )
     waiting = [str(root) for root in absolute]
     while waiting:
         waiting += _look_into(waiting.pop(), found)
     return found
+
+
+def identity_of(path: str | Path) -> tuple[int, int] | None:
+    """Device and inode of what is there, links followed; None when nothing is."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _look_into(path: str, found: Walk) -> list[str]:
@@ -70,7 +85,7 @@ def _look_into(path: str, found: Walk) -> list[str]:
     try:
         status = os.stat(path)  # noqa: PTH116
         identity = (status.st_dev, status.st_ino)
-        if identity in found.folders:
+        if identity in found.folders or identity in found.passed_by:
             return []  # named twice, inside another one, or mounted into itself
         with os.scandir(path) as entries:
             found.folders[identity] = path
@@ -123,7 +138,7 @@ def _note_link(entry: os.DirEntry[str], named: bool, found: Walk) -> None:
 
 def _note(entry: os.DirEntry[str], target: str, status: os.stat_result, found: Walk) -> None:
     if stat.S_ISREG(status.st_mode):
-        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
         found.files.append(Found(entry.path, entry.name, target, *stamp))
     else:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from paddock.library.naming import is_gguf_name
 from paddock.library.settling import Settling
+from paddock.library.walk import identity_of
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +43,18 @@ Folders = frozenset[tuple[str, int, int]]
 class Watcher:
     """Listens to folders from `listen` until `aclose`. Loop thread only."""
 
-    def __init__(self, roots: Sequence[Path]) -> None:
-        self._roots = _paths(roots)
+    def __init__(self, roots: Sequence[Path], manifests: Path) -> None:
+        self._roots, self._manifests = _paths(roots), str(manifests.absolute())
         self._settling = Settling()
         self._noted = asyncio.Event()
         self._folders: Folders | None = None
         self._listener: _Listener | None = None
 
-    def follow(self, roots: Sequence[Path]) -> None:
+    def follow(self, roots: Sequence[Path], manifests: Path) -> None:
         """From the next `listen` on these are the roots. There is something to look at now."""
-        paths = _paths(roots)
-        if paths != self._roots:
-            self._roots, self._folders = paths, None
+        followed = _paths(roots), str(manifests.absolute())
+        if followed != (self._roots, self._manifests):
+            (self._roots, self._manifests), self._folders = followed, None
         self._take([], [""])  # not a path: the owner said something
 
     async def listen(self, folders: Folders) -> None:
@@ -62,7 +63,7 @@ class Watcher:
             return
         await self.aclose()
         self._folders = folders
-        self._listener = _Listener(self._roots, folders, self._take)
+        self._listener = _Listener(self._roots, self._manifests, folders, self._take)
         self._listener.start()
 
     async def wait(self, within: float) -> None:
@@ -102,14 +103,16 @@ class _Listener(threading.Thread):
     def __init__(
         self,
         roots: Sequence[str],
+        manifests: str,
         folders: Folders,
         take: Callable[[list[str], list[str]], None],
     ) -> None:
         super().__init__(name="library watch", daemon=True)
         self.stop = threading.Event()
         self._loop = asyncio.get_running_loop()
-        self._roots = roots
-        self._seen = [_identity(root) for root in roots]
+        self._roots = (*roots, manifests)
+        self._manifests = f"{manifests}/"
+        self._seen = [identity_of(root) for root in self._roots]
         self._paths = frozenset(path for path, _, _ in folders)
         self._take = take
 
@@ -154,17 +157,23 @@ class _Listener(threading.Thread):
         )
 
     def _roots_changed(self) -> bool:
-        before, self._seen = self._seen, [_identity(root) for root in self._roots]
+        before, self._seen = self._seen, [identity_of(root) for root in self._roots]
         return before != self._seen
 
     def _sorted(self, changes: set[tuple[Any, str]]) -> tuple[list[str], list[str]]:
-        """The GGUFs that are being written; and those, and the folders, that came or went."""
+        """What is being written that tells of models; and what of it, and which folders, came or
+        went."""
         written = [path for change, path in changes if change.name == "modified"]
         others = [path for change, path in changes if change.name != "modified"]
         return (
-            [path for path in written if is_gguf_name(path)],
-            [path for path in others if is_gguf_name(path) or self._is_folder(path)],
+            [path for path in written if self._tells(path)],
+            [path for path in others if self._tells(path) or self._is_folder(path)],
         )
+
+    def _tells(self, path: str) -> bool:
+        """Whether it is named as a GGUF is, or is a manifest: those can have any name."""
+        manifest = path.startswith(self._manifests) and "/." not in path[len(self._manifests) - 1 :]
+        return manifest or is_gguf_name(path)
 
     def _is_folder(self, path: str) -> bool:
         return path in self._paths or os.path.isdir(path)  # noqa: PTH112
@@ -176,11 +185,3 @@ class _Listener(threading.Thread):
 
 def _paths(roots: Sequence[Path]) -> tuple[str, ...]:
     return tuple(str(root.absolute()) for root in roots)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from paddock.config.model_entry import ModelEntry
 from paddock.config.schema import Config
 from paddock.errors import UnknownModel
 from paddock.library.catalog import EMPTY, build
-from paddock.library.model import LeftOut, Model
+from paddock.library.model import LeftOut, LoadOptions, Model, Recipe
 
 
 def model(model_id, fingerprint="1"):
@@ -115,3 +116,88 @@ def test_the_names_of_params_by_id_are_aliases():
 
     assert made.resolve("a:high").id == "a"
     assert made.models["a"].aliases == ("b", "a:high")
+
+
+# --- models of the store -------------------------------------------------------------------------
+
+
+def stored(model_id, fingerprint="1", modified=0.0, options=None):
+    path = Path("/store/blobs/sha256-0")
+    made = Model(
+        model_id, path, (path,), fingerprint=fingerprint, modified=modified, recipe=Recipe()
+    )
+    return made if options is None else replace(made, options=options)
+
+
+def twins(made):
+    return {model.id: model.twin for model in made.models.values() if model.twin}
+
+
+@pytest.mark.parametrize(
+    ("id_", "name"),
+    [
+        ("x:latest", "x"),
+        ("x:latest", "X:Latest"),
+        ("x:latest", "library/x"),
+        ("x:latest", "registry.ollama.ai/library/x"),
+        ("x:3b", "Registry.Ollama.ai/library/X:3B"),
+        ("user/m:latest", "registry.ollama.ai/user/m"),
+        ("hf.co/User/Repo:Q4_K_M", "hf.co/user/repo:q4_k_m"),
+        ("folder-model", "library/folder-model:latest"),
+    ],
+)
+def test_every_form_of_a_name_leads_to_its_model(id_, name):
+    assert catalog(stored(id_)).resolve(name).id == id_
+
+
+def test_the_same_file_loaded_in_the_same_way_is_a_twin():
+    made = catalog(model("a"), stored("b:latest"), stored("c:latest", "2"))
+    assert twins(made) == {"b:latest": "a"}
+    assert made.models["a"].fingerprint == made.models["b:latest"].fingerprint
+
+
+def test_files_of_the_folders_alone_are_no_twins():
+    assert twins(catalog(model("a"), model("b"))) == {}
+
+
+def test_the_oldest_of_the_store_runs_for_its_copies():
+    made = catalog(stored("new:1", modified=2.0), stored("old:1", modified=1.0))
+    assert twins(made) == {"new:1": "old:1"}
+
+
+def test_what_the_owner_wrote_about_runs_for_the_others_if_that_changes_nothing():
+    made = catalog(model("a"), stored("b:latest"), b={"ttl": 5})
+    assert twins(made) == {"a": "b:latest"}
+    assert twins(catalog(model("a"), stored("b:latest"), b={"args": "-fa on"})) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "alike"),
+    [
+        (LoadOptions(), True),
+        (LoadOptions(context=4096), False),
+        (LoadOptions(threads=2), False),
+        (LoadOptions(mmap=False), False),
+    ],
+)
+def test_another_way_of_loading_is_no_twin(options, alike):
+    assert bool(twins(catalog(model("a"), stored("b:latest", options=options)))) is alike
+
+
+def test_the_owners_context_makes_the_parameters_no_matter():
+    both = {"a": {"contextLength": 2048}, "b": {"contextLength": 2048}}
+    options = LoadOptions(context=4096)
+    assert twins(catalog(model("a"), stored("b:latest", options=options), **both))
+
+
+def test_the_stores_models_have_an_engine_of_their_own():
+    config = Config.model_validate({"engines": {"v": {}}, "ollama": {"engine": "v"}})
+    made = build([model("a"), stored("b:latest")], (), config)
+    assert made.models["b:latest"].settings.engine == "v"
+    assert made.models["a"].settings.engine != "v"
+
+
+def test_an_entry_with_a_command_wins_over_the_store():
+    made = catalog(stored("a:latest"), A={"cmd": "serve"})
+    assert list(made.models) == ["A"]
+    assert "with a cmd of its own" in made.left_out[0].reason
