@@ -27,6 +27,7 @@ Of the program (flag or environment):
   ignore_term=1   ignore SIGTERM
   grandchild=1    start a grandchild that holds stdout and stderr; its pid is in /fake/state
   chatter=N       print N lines at start
+  memory=CPU:12.5,Vulkan0:64   print the buffers that it takes, in MiB, and its context
   stranger=1      answer 200 to everything whatever the key, as some other program would
 Of a request (all three ways):
   tokens=N        tokens to say (default 8; max_tokens lowers it)
@@ -1010,6 +1011,7 @@ class Server:
             self.grandchild = subprocess.Popen(command, stdin=subprocess.DEVNULL).pid
         for number in range(int(self.switches.number("chatter", 0))):
             print(f"chatter {number}", file=sys.stderr)
+        self._tell_memory()
         if not self.switches.on("silent"):
             await self._listen()
         await self._load()
@@ -1017,6 +1019,23 @@ class Server:
             await loop.run_in_executor(None, read_to_end)
             os._exit(1)
         await asyncio.Event().wait()
+
+    def _tell_memory(self) -> None:
+        """In llama-server's words at `-lv 4`."""
+        told = self.switches.get("memory", "")
+        for number, pair in enumerate(filter(None, told.split(","))):
+            device, _, size = pair.partition(":")
+            print(
+                f"0.00.18{number}.801 I load_tensors:   {device} model buffer size = {size} MiB",
+                f"0.00.18{number}.802 I llama_kv_cache:    {device} KV buffer size =     1.00 MiB",
+                sep="\n",
+                file=sys.stderr,
+            )
+        if told:
+            context = int(self.flags.get("--ctx-size") or 4096) // self.slots
+            print(
+                f"0.00.189.473 I llama_context: n_ctx_seq             = {context}", file=sys.stderr
+            )
 
     async def _listen(self) -> None:
         host, port = self.flags.get("--host") or "127.0.0.1", int(self.flags.get("--port") or 8080)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from paddock.engine import failure
+from paddock.engine.buffers import Buffers
 from paddock.engine.engine import Launch
 from paddock.engine.output import Ear, Output
 from paddock.engine.pool import ConnectionPool
@@ -50,6 +52,11 @@ class Instance:
         """Requests it works on at once; known when it is ready."""
         self.state = InstanceState.STARTING
         self.progress: float | None = None
+        self.memory: Mapping[str, int] = {}
+        """Bytes by device, as the engine told while it loaded; `CPU` is the machine's own memory.
+        Empty while it has told nothing."""
+        self.context = 0
+        """Tokens that one request may use, as the engine told; 0 while it has told nothing."""
         self.pid: int | None = None
         loop = asyncio.get_running_loop()
         self.started_at = loop.time()
@@ -67,6 +74,7 @@ class Instance:
         self._first_line = output.count
         self._limit = StallLimit(site.ready_seconds(model))
         self._progress_told = 0.0
+        self._buffers = Buffers()
         self._starting: asyncio.Task[InstanceFailed | None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -158,7 +166,9 @@ class Instance:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.output.add([f"--- {now} {self.engine} starts {self.id} at {launch.address} ---"])
         self._limit.progressed()
-        ear = Ear(self.output, self._heard)
+        self._buffers = Buffers()
+        self.memory = self._buffers.memory
+        ear = Ear(self.output, self._heard, self._noted)
         process = await self._site.children.spawn(
             launch.argv,
             launch.env,
@@ -203,6 +213,12 @@ class Instance:
             self._limit.progressed()
             self._tell_progress(progress)
         return True
+
+    def _noted(self, line: str) -> None:
+        """Take what a line tells of what is loaded; later ones may tell the same again."""
+        if self.state is InstanceState.STARTING:
+            self._buffers.hear(line)
+            self.context = self._buffers.context
 
     def _tell_progress(self, progress: float) -> None:
         self.progress = progress

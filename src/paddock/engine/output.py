@@ -69,10 +69,18 @@ def clean(line: bytes, limit: int = LINE_BYTES) -> str:
 class Ear:
     """Hears both streams of one child and tells an `Output` the lines."""
 
-    def __init__(self, output: Output, report: Callable[[str], bool]) -> None:
-        """`report` sees each line of stdout first, and keeps it to itself by returning True."""
+    def __init__(
+        self,
+        output: Output,
+        report: Callable[[str], bool],
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`report` sees each line of stdout first, and keeps it to itself by returning True.
+        `note` sees each line of stderr.
+        """
         self._output = output
         self._report = report
+        self._note = note
         self._out = Lines()
         self._err = Lines()
 
@@ -82,7 +90,10 @@ class Ear:
 
     def stderr(self, data: bytes) -> None:
         """What the child wrote to stderr."""
-        self._output.add(self._err.feed(data))
+        lines = self._err.feed(data)
+        for line in lines:
+            self._note(line)
+        self._output.add(lines)
 
     def end(self) -> None:
         """The child is gone: take the lines that it did not finish."""

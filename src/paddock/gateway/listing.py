@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -19,6 +20,7 @@ from paddock.gateway.queue_endpoint import waiting_rows
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
 from paddock.library.model import Model
+from paddock.library.twins import running_id
 from paddock.scheduler.scheduler import Scheduler
 from paddock.scheduler.view import FailureView, InstanceView
 
@@ -99,6 +101,9 @@ class Listing:
             "active": view.active,
             "idle_seconds": view.idle,
             "ttl": view.ttl,
+            "keep_alive": -1 if math.isinf(view.keep_alive) else view.keep_alive,
+            "context": (instance.context if instance else 0) or view.context,
+            "memory": dict(instance.memory) if instance else {},
             "expires_in": view.unload_in,
             "load_seconds": view.load_time,
             "size": instance.model.size if instance else 0,
@@ -109,9 +114,10 @@ class Listing:
 
 
 def _state_word(model: Model, states: dict[str, InstanceState], failed: Iterable[str]) -> str:
-    if model.id in states:
-        return STATUS.get(states[model.id], "unloaded")
-    return "failed" if model.id in failed else "unloaded"
+    runs_as = running_id(model)
+    if runs_as in states:
+        return STATUS.get(states[runs_as], "unloaded")
+    return "failed" if runs_as in failed else "unloaded"
 
 
 def _library_entry(model: Model, state: str) -> dict[str, Any]:
