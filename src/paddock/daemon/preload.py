@@ -10,6 +10,7 @@ from paddock.engine.instance import Instance
 from paddock.errors import PaddockError
 from paddock.events import ConfigChanged, Event
 from paddock.library.library import Library
+from paddock.library.twins import running_model
 from paddock.scheduler.scheduler import Scheduler
 from paddock.tasks import cancel_and_wait, spawn
 
@@ -44,6 +45,7 @@ class Preload:
             await cancel_and_wait([before])
         for name in self._current.config.hooks.on_startup.preload:
             try:
-                await self._scheduler.load(self._library.resolve(name))
+                model = self._library.resolve(name)
+                await self._scheduler.load(running_model(model, self._library.catalog.models))
             except PaddockError as error:
                 log.warning("preload of %s: %s", name, error.message)

@@ -18,6 +18,7 @@ from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
+from paddock.library.twins import running_id
 from paddock.observe.journal import Journal
 from paddock.observe.logs import LogRing
 from paddock.scheduler.scheduler import Scheduler
@@ -96,7 +97,7 @@ class EventEndpoints:
                 "id": model.id,
                 "name": model.settings.name,
                 "description": model.settings.description,
-                "state": _state(running.get(model.id)),
+                "state": _state(running.get(running_id(model))),
                 "unlisted": model.settings.unlisted,
                 "peerID": "",
             }

@@ -29,6 +29,7 @@ from paddock.gateway.relay import NOT_PASSED_ON_OF_PEERS, Relay, Relayed
 from paddock.gateway.translated import Translated, Translator
 from paddock.gateway.tunnel import Tunnel
 from paddock.library.model import NOT_SAID, LoadOptions, Model
+from paddock.library.variant import joined
 from paddock.observe.record import Record
 from paddock.scheduler.lease import Lease
 
@@ -76,7 +77,10 @@ class Ask:
     options: LoadOptions = NOT_SAID
     """How the model is to be loaded."""
     keep_alive: float | None = None
-    """Seconds for which the model stays in memory after this request; None: as before."""
+    """Seconds for which the model stays in memory after this request, `inf` for ever; None: as
+    before."""
+    default_keep_alive: float | None = None
+    """The same, where nobody has said it of the instance before."""
     told: Headers = ()
     """Response headers of a translated answer, beside the usual ones."""
 
@@ -141,7 +145,7 @@ class Forwarder:
         self,
         call: Call,
         model: Model,
-        ask: Ask,  # noqa: ARG002 - until a lease can be asked for with options
+        ask: Ask,
         work: Callable[[Instance], Awaitable[T]],
     ) -> T:
         """Do `work` with the instance of a model, which is loaded for it, under a lease.
@@ -149,7 +153,8 @@ class Forwarder:
         Of `ask`, only what it says about loading counts. Raises what the scheduler and `work`
         raise.
         """
-        with await self._leasing.lease(call, model, None) as lease:
+        with await self._leasing.lease(call, model, None, ask.options) as lease:
+            lease.keep_alive(ask.keep_alive, default=ask.default_keep_alive)
             try:
                 return await work(lease.instance)
             except UpstreamLost as error:
@@ -163,7 +168,8 @@ class Forwarder:
                 if isinstance(target.model, PeerModel):
                     record.granted(0.0, 0.0)
                     return await self._ask_peer(call, target.model, ask, relay)
-                return await self._ask_here(call, target.model, ask, relay, record)
+                asked = joined(ask.options, target.options)
+                return await self._ask_here(call, target.model, ask, relay, record, asked)
         except PaddockError as error:
             if not relay.started:
                 raise
@@ -171,12 +177,20 @@ class Forwarder:
             return relay.relayed()
 
     async def _ask_here(
-        self, call: Call, model: Model, ask: Ask, relay: Relay, record: Record
+        self,
+        call: Call,
+        model: Model,
+        ask: Ask,
+        relay: Relay,
+        record: Record,
+        asked: LoadOptions,
     ) -> web.StreamResponse:
         streams_to = relay if ask.streams else None
-        with await self._leasing.lease(call, model, streams_to) as lease:
+        with await self._leasing.lease(call, model, streams_to, asked) as lease:
             record.granted(lease.queued, lease.loading)
             relay.added = (*relay.added, _timing(lease))
+            if ask.translator is not None:
+                lease.keep_alive(ask.keep_alive, default=ask.default_keep_alive)
             if not ask.holds:
                 lease.release()
             return await self._exchange(lease.instance, ask, relay)

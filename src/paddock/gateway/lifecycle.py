@@ -14,12 +14,15 @@ from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest, PaddockError
 from paddock.events import CatalogChanged, Event, EventBus, InstanceChanged, InstanceState
 from paddock.gateway.body import model_name, parse_json_async
+from paddock.gateway.context_header import options_of
 from paddock.gateway.door import sent_body
 from paddock.gateway.event_stream import EVENTS, EventStreams
 from paddock.gateway.naming import Names
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
 from paddock.library.model import Model
+from paddock.library.twins import running_id, running_model
+from paddock.library.variant import checked
 from paddock.scheduler.scheduler import Scheduler
 from paddock.tasks import cancel_and_wait, spawn
 
@@ -64,7 +67,7 @@ class Lifecycle:
 
     async def load(self, call: Call) -> web.Response:
         """llama.cpp's router: begin to load and answer at once."""
-        model = self._names.resolve_here(await _name_in_body(call))
+        model = self._runs(self._names.resolve_here(await _name_in_body(call)))
         if self._is_running(model):
             raise InvalidRequest("model is already running", param="model")
         task = spawn(self._load_quietly(model), name=f"load {model.id}")
@@ -75,16 +78,16 @@ class Lifecycle:
     async def unload(self, call: Call) -> web.Response:
         """llama.cpp's router: unload one model."""
         model = self._in_memory(await _name_in_body(call))
-        if not await self._scheduler.unload(model.id):
+        if not await self._scheduler.unload(running_id(model)):
             raise InvalidRequest("model is not running", param="model")
         return web.json_response({"success": True})
 
     async def load_and_wait(self, call: Call) -> web.Response:
         """Load a model and answer when it is ready, or with the reason why it cannot be."""
         model = self._names.resolve_here(await _name_in_body(call))
-        await self._scheduler.load(model)
+        await self._scheduler.load(self._runs(model), checked(options_of(call)))
         views = self._scheduler.snapshot().instances
-        seconds = next((v.load_time for v in views if v.model == model.id), None)
+        seconds = next((v.load_time for v in views if v.model == running_id(model)), None)
         return web.json_response({"model": model.id, "state": "loaded", "load_seconds": seconds})
 
     async def unload_all(self, call: Call) -> web.Response:
@@ -99,7 +102,7 @@ class Lifecycle:
     async def unload_named(self, call: Call) -> web.Response:
         """Unload one model by any of its names; answers when its memory is free."""
         name = call.request.rel_url.path.removeprefix("/api/models/unload/")
-        await self._scheduler.unload(self._in_memory(name).id)
+        await self._scheduler.unload(running_id(self._in_memory(name)))
         return web.Response(text=OK)
 
     async def events(self, call: Call) -> web.StreamResponse:
@@ -112,6 +115,9 @@ class Lifecycle:
         must not keep it in memory.
         """
         return self._library.catalog.find(name) or self._names.resolve_here(name)
+
+    def _runs(self, model: Model) -> Model:
+        return running_model(model, self._library.catalog.models)
 
     def _is_running(self, model: Model) -> bool:
         return any(view.model == model.id for view in self._scheduler.snapshot().instances)

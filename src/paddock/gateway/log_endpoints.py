@@ -13,6 +13,7 @@ from paddock.errors import InvalidRequest, UnknownModel
 from paddock.gateway.event_stream import TEXT, EventStreams
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
+from paddock.library.twins import running_id
 from paddock.observe.lines import LineRing
 from paddock.observe.logs import Logs
 
@@ -66,7 +67,7 @@ class LogEndpoints:
 
     def _output(self, name: str) -> Output:
         """The output of a model's instances, empty before the first one starts."""
-        return self._launcher.output(self._library.resolve(name).id)
+        return self._launcher.output(running_id(self._library.resolve(name)))
 
 
 async def _lines(output: Output, *, history: bool) -> AsyncIterator[bytes]:

@@ -26,6 +26,8 @@ from paddock.gateway.selectors import Candidate
 from paddock.library.library import Library
 from paddock.library.model import Model, Trait
 from paddock.library.naming import lookup_key
+from paddock.library.twins import running_id
+from paddock.library.variant import context_of
 from paddock.scheduler.scheduler import Scheduler
 from paddock.scheduler.view import SchedulerView
 
@@ -151,7 +153,7 @@ class ModelList:
         entry = self._entry(
             alias or model.id,
             settings.name or model.header.name or model.id,
-            {"value": _word(running.get(model.id))},
+            {"value": _word(running.get(running_id(model)))},
             aliases=list(model.aliases),
         )
         if settings.description:
@@ -174,10 +176,7 @@ class ModelList:
         return can
 
     def _context(self, model: Model) -> int:
-        asked = model.settings.context_length
-        asked = self._current.config.context_length if asked is None else asked
-        trained = model.header.context_length
-        return min(asked or trained, trained or asked)
+        return context_of(model, self._current.config.context_length)
 
     def _peer_model(self, model: PeerModel) -> Entry:
         peer = model.peer

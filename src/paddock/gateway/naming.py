@@ -3,7 +3,8 @@
 1. the active profile may lead the name elsewhere, or switch it off;
 2. a selector leads to one of its targets, which is no selector;
 3. a model here: its id, else an alias;
-4. a peer's model: `peer/model`, else `model` where just one peer has it.
+4. a peer's model: `peer/model`, else `model` where just one peer has it;
+5. a model here by a name with a context at its end: `qwen3@32k`.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from paddock.events import (
     InstanceState,
     ProfileChanged,
 )
+from paddock.gateway.context_header import split_name
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
 from paddock.gateway.selectors import Candidate, Warmth, choose
 from paddock.library.library import Library
-from paddock.library.model import Model
+from paddock.library.model import NOT_SAID, LoadOptions, Model
 from paddock.library.naming import lookup_key, nearest
+from paddock.library.twins import running_id
 from paddock.scheduler.scheduler import Scheduler
 
 WARMTHS = {InstanceState.READY: Warmth.READY, InstanceState.STARTING: Warmth.STARTING}
@@ -54,6 +57,8 @@ class Target(NamedTuple):
     """The selector that chose it."""
     filters: Filters | None = None
     """What the owner changes in requests for it; None: nothing."""
+    options: LoadOptions = NOT_SAID
+    """How the name asked for it to be loaded."""
 
 
 class Names:
@@ -85,17 +90,30 @@ class Names:
         return self._known.get(asked) or self._resolved(asked)
 
     def _resolved(self, asked: str) -> Target:
+        target = self._plainly(asked) or self._with_context(asked)
+        if target is None:
+            raise self._unknown(asked, self._profiles.pinned(asked))
+        if isinstance(target.model, Model) and not target.selector:
+            self._remember(asked, target)
+        return target
+
+    def _plainly(self, asked: str) -> Target | None:
         name = self._profiles.pinned(asked)
         selector = self._selectors.get(lookup_key(name), "") if self._selectors else ""
         if selector:
             name = self._chosen(selector)
         model = self._find(name)
         if model is None:
-            raise self._unknown(asked, name)
-        target = Target(model, name, _told(model, asked, name), selector, _filters(model))
-        if isinstance(model, Model) and not selector:
-            self._remember(asked, target)
-        return target
+            return None
+        return Target(model, name, _told(model, asked, name), selector, _filters(model))
+
+    def _with_context(self, asked: str) -> Target | None:
+        """A model here by its name and a context, where the whole is nobody's name."""
+        parts = split_name(asked)
+        target = self._plainly(parts[0]) if parts else None
+        if parts is None or target is None or isinstance(target.model, PeerModel):
+            return None
+        return target._replace(options=parts[1], told=target.told or target.name)
 
     def _remember(self, asked: str, target: Target) -> None:
         if len(self._known) < MOST_KNOWN and len(asked) <= LONGEST_KNOWN:
@@ -140,7 +158,7 @@ class Names:
     def _candidate(self, name: str, model: Model | PeerModel) -> Candidate:
         if isinstance(model, PeerModel):
             return _peer_candidate(name, model)
-        state, requests = self._scheduler.occupation(model.id)
+        state, requests = self._scheduler.occupation(running_id(model))
         warmth = WARMTHS.get(state, Warmth.COLD) if state else Warmth.COLD
         return Candidate(name, warmth, requests)
 

@@ -27,6 +27,7 @@ from paddock.gateway.screen import is_screened, screen
 from paddock.gateway.tunnel import is_upgrade, upgrade_headers
 from paddock.library.library import Library
 from paddock.library.model import Model
+from paddock.library.twins import running_id
 from paddock.scheduler.scheduler import Scheduler
 
 CLOSED_PATHS = ("/cors-proxy", "/tools")
@@ -106,7 +107,7 @@ class UpstreamEndpoint:
         return await self._pass_on(call, model, COMFYUI, path)
 
     def _check_ready(self, model: Model, hint: str) -> None:
-        state, _ = self._scheduler.occupation(model.id)
+        state, _ = self._scheduler.occupation(running_id(model))
         if state is not InstanceState.READY:
             raise NotReady(f"{model.id} is not loaded", hint=hint)
 
