@@ -10,7 +10,7 @@ from paddock.gateway.body import parse_value
 from paddock.gateway.problems import Upstream
 from paddock.gateway.sse import SseEvent
 
-_MISSHAPEN = (LookupError, TypeError, ValueError, AttributeError)
+MISSHAPEN = (LookupError, TypeError, ValueError, AttributeError)
 """What handling an event raises when it lacks something, or has something else in its place."""
 
 
@@ -27,10 +27,10 @@ class Assembler(ABC):
         Raises Upstream, with the engine's own status and error, when the event is an error, and
         UpstreamLost when it makes no sense.
         """
-        value = _read(event)
+        value = read_event(event)
         try:
             self._take(value)
-        except _MISSHAPEN as error:
+        except MISSHAPEN as error:
             raise UpstreamLost("the engine sent an event of another form than expected") from error
 
     def finish(self) -> Any:
@@ -42,7 +42,7 @@ class Assembler(ABC):
             raise UpstreamLost("the engine ended its stream before its answer was whole")
         try:
             return self._whole()
-        except _MISSHAPEN as error:
+        except MISSHAPEN as error:
             raise UpstreamLost("the engine sent an answer of another form than expected") from error
 
     @abstractmethod
@@ -54,8 +54,12 @@ class Assembler(ABC):
         """The answer. Called once, when `_done`."""
 
 
-def _read(event: SseEvent) -> dict[str, Any]:
-    """The object in an event. llama-server also sends `null`, which says nothing."""
+def read_event(event: SseEvent) -> dict[str, Any]:
+    """The object in an event. llama-server also sends `null`, which says nothing.
+
+    Raises Upstream, with the engine's own status and error, when the event is an error, and
+    UpstreamLost when it is not JSON.
+    """
     try:
         value = parse_value(event.data)
     except InvalidRequest as error:

@@ -97,6 +97,7 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.WaitExpired: Shape(503, "server_error", "queue_timeout"),
     errors.ModelGone: Shape(503, "server_error", "model_gone"),
     errors.ShuttingDown: Shape(503, "server_error", "shutting_down"),
+    errors.InvalidOption: Shape(500, "invalid_request_error", "invalid_option"),
     errors.InvalidRequest: Shape(400, "invalid_request_error", "invalid_request"),
     errors.NotObserved: Shape(503, "server_error", "not_observed"),
     errors.UnknownId: Shape(404, "invalid_request_error", "not_found"),

@@ -167,7 +167,6 @@ class Translated(Relay):
         if self._plain is None and self.translator.is_whole:
             self._is_answered()  # all that was lost is the end of the framing
         else:
-            self.flush()
             self._give_up(error)
 
     # --- translating
@@ -210,5 +209,6 @@ class Translated(Relay):
             self.done.set_result(None)
 
     def _give_up(self, error: PaddockError) -> None:
+        self.flush()  # what the child has said before is said
         if self.done is not None and not self.done.done():
             self.done.set_exception(error)

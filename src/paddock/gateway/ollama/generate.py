@@ -1,0 +1,107 @@
+"""`/api/generate`: one prompt, as a message to the model, as it is, or with a gap to fill."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from paddock.errors import InvalidRequest
+from paddock.gateway.dialogue import CHAT
+from paddock.gateway.ollama import fields, media
+from paddock.gateway.ollama.answering import Answering, Question
+from paddock.gateway.ollama.asking import chat_body, prompt_body, told
+from paddock.gateway.ollama.final import Clock
+from paddock.gateway.ollama.generate_lines import GenerateLines
+from paddock.gateway.ollama.prompts import COMPLETION, INFILL, ContextDialogue, PromptDialogue
+from paddock.gateway.ollama.prompts import GenerateDialogue as Dialogue
+from paddock.gateway.ollama.wishes import Abilities, read_body, recipe_of, unnamed, wishes
+from paddock.gateway.recipes import with_messages
+from paddock.gateway.routes import Call, Route
+from paddock.library.model import Recipe
+
+NOTHING: Final = {"response": ""}
+MAX_TOKEN: Final = 1 << 31
+
+
+class Generate:
+    """Answers prompts."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of these endpoints."""
+        return (Route("POST", "/api/generate", self.generate),)
+
+    async def generate(self, call: Call) -> web.StreamResponse:
+        """Answer a prompt; without one, load the model or let it go."""
+        clock = Clock()
+        body, size = await read_body(call)
+        name = body.get("model")
+        if not isinstance(name, str) or not name:
+            raise unnamed(name)
+        question = Question(call, name, self._answering.target(name), wishes(body), clock, size)
+        abilities = Abilities(question.target.model, name)
+        abilities.need_words("generate")
+        if not fields.text(body, "prompt") and not fields.text(body, "suffix"):
+            return await self._answering.load(question, NOTHING)
+        lines = GenerateLines(told(question), streams=question.wishes.stream)
+        dialogue = self._dialogue(question, abilities, body, lines)
+        return await self._answering.carry(question, dialogue)
+
+    def _dialogue(
+        self, question: Question, abilities: Abilities, body: dict[str, Any], lines: GenerateLines
+    ) -> Dialogue | PromptDialogue:
+        """How the model is asked. Raises InvalidRequest for what it cannot do."""
+        abilities.need_thoughts(question.wishes.think)
+        manners = self._answering.manners(question, lines)
+        context = _context(body)
+        if fields.truth(body, "raw"):
+            _check_raw(body)
+            asked = prompt_body(question) | {"prompt": fields.text(body, "prompt")}
+            asked = self._answering.filtered(COMPLETION, asked, question.target)
+            return PromptDialogue(COMPLETION, asked, lines, **manners)
+        if fields.text(body, "suffix"):
+            abilities.need_insert()
+            gap = {"input_prefix": body.get("prompt") or "", "input_suffix": body["suffix"]}
+            asked = self._answering.filtered(INFILL, prompt_body(question) | gap, question.target)
+            return PromptDialogue(INFILL, asked, lines, **manners)
+        messages = _messages(recipe_of(question.target.model), body, context)
+        if isinstance(messages[-1]["content"], list):
+            abilities.need_media()
+        asked = chat_body(question, messages, thinks=abilities.thinks)
+        asked = self._answering.filtered(CHAT, asked, question.target)
+        if context:
+            bare = self._answering.filtered(COMPLETION, prompt_body(question), question.target)
+            return ContextDialogue(asked, bare, context, lines, **manners)
+        return Dialogue(asked, lines, **manners)
+
+
+def _messages(recipe: Recipe, body: dict[str, Any], context: list[int]) -> list[dict[str, Any]]:
+    """The prompt as a conversation of one message, and what goes before it."""
+    prompt = fields.text(body, "prompt")
+    content: Any = prompt
+    if parts := media.parts(body.get("images"), "images"):
+        content = [*parts, {"type": "text", "text": prompt}]
+    asked = [{"role": "user", "content": content}]
+    system = fields.text(body, "system") or recipe.system
+    said = () if context else recipe.messages
+    return with_messages(Recipe(system=system, messages=said), asked)
+
+
+def _context(body: dict[str, Any]) -> list[int]:
+    context = body.get("context")
+    if context is None:
+        return []
+    if not isinstance(context, list) or not all(
+        type(token) is int and 0 <= token < MAX_TOKEN for token in context
+    ):
+        raise InvalidRequest("`context` must be an array of tokens as an answer told them",
+                             param="context")  # fmt: skip
+    return context
+
+
+def _check_raw(body: dict[str, Any]) -> None:
+    if body.get("template") or body.get("system") or body.get("context"):
+        raise InvalidRequest("raw mode does not support template, system, or context", param="raw")
