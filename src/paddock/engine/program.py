@@ -50,7 +50,8 @@ class Program:
     def __init__(self, where: Path, env: Mapping[str, str], cache: Path) -> None:
         """`where` is a path, or a name to look up on PATH. `cache` is a folder."""
         self._where = where.expanduser()
-        self._env = env
+        self.env = env
+        """What it is run with."""
         self._cache = cache
         self._asking = asyncio.Lock()
         self._answers: _Answers | None = None
@@ -59,7 +60,7 @@ class Program:
 
     def path(self) -> Path:
         """Where the program is now. Raises EngineMissing. Blocking: use a thread."""
-        found = shutil.which(self._where, path=self._env.get("PATH"))
+        found = shutil.which(self._where, path=self.env.get("PATH"))
         if found is None:
             raise EngineMissing(
                 f"there is no program {self._where}",
@@ -117,7 +118,7 @@ class Program:
         def hear(data: bytes) -> None:
             said.extend(data[: ANSWER_BYTES - len(said)])
 
-        process = Process.spawn([str(path), flag], self._env, stdout=hear, stderr=hear)
+        process = Process.spawn([str(path), flag], self.env, stdout=hear, stderr=hear)
         process.release()
         try:
             await asyncio.wait({process.ended}, timeout=ASK_SECONDS)
