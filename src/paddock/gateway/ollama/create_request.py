@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from paddock.config.nearest import nearest
 from paddock.errors import InvalidDigest, InvalidRequest, PaddockError
 from paddock.gateway.ollama import fields
 from paddock.library.digest import Digest
+from paddock.library.manifest import MAX_TEXT
 from paddock.library.model import Said
 from paddock.library.ollama_name import OllamaName
 
@@ -39,23 +41,23 @@ class Wanted(NamedTuple):
     """A model to be made."""
 
     name: OllamaName
-    base: str
+    base: str = ""
     """The name of the model that it is made from; "": from files."""
-    files: Mapping[str, Digest]
+    files: Mapping[str, Digest] = MappingProxyType({})
     """Blobs by the names that their files had."""
-    adapters: Mapping[str, Digest]
-    paths: Mapping[str, str]
+    adapters: Mapping[str, Digest] = MappingProxyType({})
+    paths: Mapping[str, str] = MappingProxyType({})
     """Files of the models folders, instead of blobs."""
-    adapter_paths: Mapping[str, str]
-    template: str
-    system: str
-    licenses: tuple[str, ...]
-    parameters: Mapping[str, Any]
-    messages: tuple[Said, ...] | None
+    adapter_paths: Mapping[str, str] = MappingProxyType({})
+    template: str = ""
+    system: str = ""
+    licenses: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = MappingProxyType({})
+    messages: tuple[Said, ...] | None = None
     """None: those of the base stay."""
-    config: Mapping[str, Any]
+    config: Mapping[str, Any] = MappingProxyType({})
     """What the store's config of the model says besides what its file tells."""
-    quantize: str
+    quantize: str = ""
     """The quantization to make, in upper case; "" = as it is."""
 
 
@@ -71,9 +73,9 @@ def read(body: Mapping[str, Any]) -> Wanted:
         adapters=_blobs(body, "adapters"),
         paths=_relative(body, "paths"),
         adapter_paths=_relative(body, "adapter_paths"),
-        template=fields.text(body, "template"),
-        system=fields.text(body, "system"),
-        licenses=tuple(fields.text_or_texts(body, "license")),
+        template=_short(fields.text(body, "template"), "template"),
+        system=_short(fields.text(body, "system"), "system"),
+        licenses=tuple(_short(text, "license") for text in fields.text_or_texts(body, "license")),
         parameters=_parameters(fields.mapping(body, "parameters")),
         messages=_messages(body),
         config=_info(fields.mapping(body, "info")) | _ids(body),
@@ -85,6 +87,12 @@ def read(body: Mapping[str, Any]) -> Wanted:
         raise InvalidRequest("only one adapter is currently supported", param="adapters")
     _check_template(wanted.template)
     return wanted
+
+
+def _short(text: str, field: str) -> str:
+    if len(text.encode()) > MAX_TEXT:
+        raise InvalidRequest(f"`{field}` is longer than {MAX_TEXT >> 20} MiB", param=field)
+    return text
 
 
 def _blobs(body: Mapping[str, Any], field: str) -> dict[str, Digest]:

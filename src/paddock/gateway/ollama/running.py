@@ -1,0 +1,78 @@
+"""`/api/ps`: what is in memory, how much of it, and until when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from paddock.engine.instance import Instance
+from paddock.engine.launcher import Launcher
+from paddock.gateway.ollama.details import details, forever, local_time, told_digest, told_name
+from paddock.gateway.routes import Call, Route
+from paddock.scheduler.scheduler import Scheduler
+from paddock.scheduler.view import InstanceView
+
+HOST = "CPU"
+"""How the names of devices begin whose memory is the machine's own."""
+LONG = 100 * 365 * 86400.0
+"""Seconds: what stays so long stays for ever."""
+
+
+class Running:
+    """Answers what is in memory."""
+
+    def __init__(self, scheduler: Scheduler[Instance], launcher: Launcher) -> None:
+        self._scheduler = scheduler
+        self._launcher = launcher
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of these endpoints."""
+        return (Route("GET", "/api/ps", self.running),)
+
+    async def running(self, call: Call) -> web.Response:  # noqa: ARG002
+        """One entry for each instance, the one that stays longest first."""
+        views = sorted(self._scheduler.snapshot().instances, key=stays_for, reverse=True)
+        found = ((view, self._launcher.find(view.instance)) for view in views)
+        told = [_entry(view, instance) for view, instance in found if instance is not None]
+        return web.json_response({"models": told})
+
+
+def stays_for(view: InstanceView) -> float:
+    """Seconds until it leaves if nobody asks for it any more; below 0: it is leaving now."""
+    if view.leaving:
+        return -1.0
+    return view.keep_alive if view.unload_in is None else view.unload_in
+
+
+def _entry(view: InstanceView, instance: Instance) -> dict[str, Any]:
+    model = instance.model
+    size, on_gpus = sizes(instance.memory, model.size)
+    return {
+        "name": told_name(model.id),
+        "model": told_name(model.id),
+        "size": size,
+        "digest": told_digest(model),
+        "details": details(model),
+        "expires_at": _expiry(stays_for(view)),
+        "size_vram": on_gpus,
+        "context_length": view.context,
+    }
+
+
+def sizes(memory: Mapping[str, int], on_disk: int) -> tuple[int, int]:
+    """Bytes in use in all and on GPUs, by what the engine told of each device.
+
+    While it has told nothing, what is on disk stands for all of it.
+    """
+    on_gpus = sum(size for device, size in memory.items() if not device.startswith(HOST))
+    return sum(memory.values()) or on_disk, on_gpus
+
+
+def _expiry(seconds: float) -> str:
+    if math.isinf(seconds) or seconds > LONG:
+        return forever()
+    return local_time(datetime.now().astimezone().timestamp() + seconds)
