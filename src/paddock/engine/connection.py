@@ -34,15 +34,9 @@ class ResponseHead:
     """The head of a child's answer, as it came. Not to be changed."""
 
     status: int
-    reason: bytes
     headers: Headers
     fields: Mapping[bytes, bytes]
     """The same by lower-case names, for looking things up."""
-
-    @classmethod
-    def of(cls, status: int, reason: bytes, headers: Headers) -> ResponseHead:
-        """The head with these headers."""
-        return cls(status, reason, headers, {name.lower(): value for name, value in headers})
 
     def header(self, name: bytes) -> bytes:
         """The last value of a header, by its lower-case name; empty when it is missing."""
@@ -91,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
         self._headers: list[tuple[bytes, bytes]] = []
-        self._reason = b""
+        self._fields: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._bodiless = 0
         """Bytes since the last piece of a body."""
@@ -252,16 +246,13 @@ class Connection(asyncio.Protocol):
     # --- httptools callbacks
 
     def on_message_begin(self) -> None:
-        self._headers = []
-        self._reason = b""
+        self._headers, self._fields = [], {}
         if self._sink is None:  # the child speaks though nobody asked: not to be trusted further
             self.abort()
 
-    def on_status(self, status: bytes) -> None:
-        self._reason += status
-
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
+        self._fields[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -278,12 +269,14 @@ class Connection(asyncio.Protocol):
             self._stop_waiting()
         if self._head_bytes > HEAD_BYTES:  # what came with it may be body: count exactly
             self._check_head(sum(len(name) + len(value) + 4 for name, value in self._headers))
-        head = ResponseHead.of(status, self._reason, tuple(self._headers))
-        self._until_close = status not in {101, 204, 304} and not (
-            head.header(b"content-length") or head.header(b"transfer-encoding")
+        fields = self._fields
+        self._until_close = not (
+            b"content-length" in fields
+            or b"transfer-encoding" in fields
+            or status in {101, 204, 304}
         )
         if self._sink is not None:
-            self._sink.on_head(head)
+            self._sink.on_head(ResponseHead(status, tuple(self._headers), fields))
 
     def on_body(self, data: bytes) -> None:
         self._bodiless = 0
@@ -291,8 +284,7 @@ class Connection(asyncio.Protocol):
             self._sink.on_body(data)
 
     def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
+        if 100 <= self._parser.get_status_code() < 200:
             return
         sink, self._sink = self._sink, None
         if sink is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from paddock.engine.connection import Connection, ResponseHead
 from paddock.engine.pool import Fetched, Gather
@@ -48,8 +49,7 @@ class Assembled:
     def on_head(self, head: ResponseHead) -> None:
         if head.status != 200 or not head.header(b"content-type").startswith(b"text/event-stream"):
             self._plain = Gather(REFUSAL_LIMIT)
-            kept = _content_type_only(head)
-            self._plain.on_head(ResponseHead.of(head.status, head.reason, kept))
+            self._plain.on_head(replace(head, headers=_content_type_only(head)))
 
     def on_body(self, data: bytes) -> None:
         if self._plain is not None:

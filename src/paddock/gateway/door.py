@@ -22,7 +22,7 @@ from paddock.gateway import problems
 from paddock.gateway.client import KEEP_ALIVE_SECONDS, DoorServer
 from paddock.gateway.gate import Gate
 from paddock.gateway.relay import CLOSED
-from paddock.gateway.routes import Call, RouteTable
+from paddock.gateway.routes import Call, Route, RouteTable
 from paddock.units import format_bytes
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class Door:
         """Answer one request; every error becomes a response in the dialect of its path."""
         call = Call(request, _request_id(request))
         try:
-            response = await self._pass(call)
+            route = self._admit(call)
+            response = await (preflight(call) if route is None else route.endpoint(call))
         except PaddockError as error:
             response = problems.response(error, request.path, self.name)
         except ConnectionError:
@@ -71,19 +72,24 @@ class Door:
             response.headers.update(call.headers)
         return response
 
-    async def _pass(self, call: Call) -> web.StreamResponse:
+    def _admit(self, call: Call) -> Route | None:
+        """The route that answers, once all that is known of the caller is in order; None: a browser
+        only asks whether its page may ask. Not a coroutine: every request comes by here.
+        """
         request = call.request
         _check_target(request)
         call.origin = self.gate.check_place(request)
         _check_head_size(request)
-        if request.method == "OPTIONS":
-            return preflight(call)
-        route, call.rest = self.routes.find(request.method, request.rel_url.raw_path)
-        call.client = "" if route.public else self.gate.client_of(request)
-        return await route.endpoint(call)
+        method = request.method
+        if method == "OPTIONS":
+            return None
+        route, call.rest = self.routes.find(method, request.rel_url.raw_path)
+        if not route.public:
+            call.client = self.gate.client_of(request)
+        return route
 
 
-def preflight(call: Call) -> web.Response:
+async def preflight(call: Call) -> web.Response:
     """What a browser asks before a page of another origin may send its request."""
     if not call.origin:
         return web.Response(status=204)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from aiohttp import web
+from multidict import istr
 
 from paddock.access.credentials import key_from
 from paddock.access.hosts import (
@@ -17,6 +18,11 @@ from paddock.access.hosts import (
     page_refused,
 )
 from paddock.access.keys import KeyRing
+
+# Names that are ready to be looked up: a plain text would be folded anew each time.
+HOST = istr("Host")
+ORIGIN = istr("Origin")
+FETCH_SITE = istr("Sec-Fetch-Site")
 
 
 class Gate:
@@ -43,14 +49,16 @@ class Gate:
         Raises InvalidRequest for a Host that is none, Forbidden for one that is not ours and for a
         page that may not call us.
         """
-        hosts = tuple(request.headers.getall("Host", ()))
+        headers = request.headers
         address = getattr(request.protocol, "local_address", "")
-        by_browser = not self._hosts.has_network_names or looks_like_browser(request.headers)
+        by_browser = not self._hosts.has_network_names or looks_like_browser(headers)
+        hosts = tuple(headers.getall(HOST, ()))
         authority: Authority = self._check_host(hosts, address, by_browser=by_browser)
-        origins = request.headers.getall("Origin", ())
-        if origins:
+        if ORIGIN in headers:
+            origins = headers.getall(ORIGIN)
             return cross_origin(origins, authority, self._origins, self._is_page_allowed)
-        _check_fetch(request)
+        if FETCH_SITE in headers:
+            _check_fetch(headers)
         return ""
 
     def client_of(self, request: web.BaseRequest) -> str:
@@ -63,13 +71,12 @@ class Gate:
         return self._keys.client(key_from(request.headers))
 
 
-def _check_fetch(request: web.BaseRequest) -> None:
+def _check_fetch(headers: Mapping[str, str]) -> None:
     """A page can ask without an Origin, for a picture or a frame, and so load models: it may not.
 
     Following a link is the user's doing. Raises Forbidden.
     """
-    headers = request.headers
-    if is_from_other_page(headers.get("Sec-Fetch-Site", "")):
+    if is_from_other_page(headers.get(FETCH_SITE, "")):
         asked = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
         if asked != ("navigate", "document"):
             raise page_refused()

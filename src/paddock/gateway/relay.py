@@ -157,13 +157,12 @@ class Relay:
     ) -> None:
         """`endings`: how the child's event stream ends; a stream that ends otherwise is broken."""
         protocol = request.protocol
-        transport = request.transport
-        if transport is None or not isinstance(protocol, DoorProtocol):
+        if not isinstance(protocol, DoorProtocol) or protocol.transport is None:
             raise ConnectionResetError("the client left")
         self._loop = asyncio.get_running_loop()
-        self._path = request.path
+        self._request = request
         self._protocol = protocol
-        self._transport = transport
+        self._transport = protocol.transport
         self._can_chunk = request.version >= HttpVersion11
         self._keep_alive = self._can_chunk and request.keep_alive
         self.added = added
@@ -190,8 +189,10 @@ class Relay:
             await done
         finally:
             connection.leave(self)
-            self._release()
-        return self.relayed()
+            self._protocol.writer = None
+            if self._stall is not None:
+                self._stall.cancel()
+        return KEPT_ALIVE if self._keep_alive else CLOSED
 
     def relayed(self) -> Relayed:
         """What the endpoint returns once the relay wrote the response."""
@@ -199,7 +200,9 @@ class Relay:
 
     def whole(self, status: int, headers: Headers, body: bytes) -> Relayed:
         """Answer with a body that is already here."""
-        self._content_type = next((v for k, v in headers if k.lower() == b"content-type"), b"")
+        for name, value in headers:
+            if name.lower() == b"content-type":
+                self._content_type = value
         self._begin(status, headers, b"%d" % len(body))
         self._keep_ends(body)
         self._put(body)
@@ -242,7 +245,7 @@ class Relay:
         if self._events:
             self._held = b""
             # ends what may be a part of a line, and its event
-            self._put(b"\n\n" + problems.stream_frame(error, self._path))
+            self._put(b"\n\n" + problems.stream_frame(error, self._request.path))
             self._finish()
         else:  # nothing in the body can tell; a connection cut short does
             self.flush()
@@ -258,16 +261,16 @@ class Relay:
             self._refusal = None if streams and head.status == 200 else []
             self._refused_with = head.status
             return
-        self._content_type = head.header(b"content-type")
-        self._encoding = head.header(b"content-encoding")
+        fields = head.fields
+        self._content_type = fields.get(b"content-type", b"")
+        self._encoding = fields.get(b"content-encoding", b"")
         self._events = self._content_type.startswith(EVENT_STREAM)
-        dropped = self.hidden
-        if listed := head.header(b"connection"):
-            dropped |= {name.strip() for name in listed.lower().split(b",")}
-        passed = tuple((name, value) for name, value in head.headers if name.lower() not in dropped)
+        hidden = self.hidden
+        if listed := fields.get(b"connection"):
+            hidden |= {name.strip() for name in listed.lower().split(b",")}
         # An event stream may get an error event more than the child has announced.
-        length = b"" if self._events else head.header(b"content-length")
-        self._begin(head.status, passed, length)
+        length = b"" if self._events else fields.get(b"content-length", b"")
+        self._begin(head.status, head.headers, length, hidden)
 
     def on_body(self, data: bytes) -> None:
         if self._refusal is not None:
@@ -341,20 +344,30 @@ class Relay:
 
     # --- writing
 
-    def _begin(self, status: int, headers: Headers, length: bytes = b"") -> None:
+    def _begin(
+        self,
+        status: int,
+        headers: Headers,
+        length: bytes = b"",
+        hidden: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """Write the head: `headers` but those that are `hidden`, our own, and the framing."""
         self._status = status
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
-        lines += [b"%b: %b\r\n" % header for header in (*headers, *self.added)]
+        head = [STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status]
+        for name, value in headers:
+            if name.lower() not in hidden:
+                head += (name, b": ", value, b"\r\n")
+        for name, value in self.added:
+            head += (name, b": ", value, b"\r\n")
         if length:
-            lines.append(b"Content-Length: %b\r\n" % length)
+            head += (b"Content-Length: ", length, b"\r\n")
         elif status not in {204, 304}:
             self._chunked = self._can_chunk
             self._keep_alive = self._keep_alive and self._chunked
-            lines += [b"Transfer-Encoding: chunked\r\n"] if self._chunked else []
-        if not self._keep_alive:
-            lines.append(b"Connection: close\r\n")
-        lines.append(b"\r\n")
-        self._out.append(b"".join(lines))
+            if self._chunked:
+                head.append(b"Transfer-Encoding: chunked\r\n")
+        head.append(b"\r\n" if self._keep_alive else b"Connection: close\r\n\r\n")
+        self._out.append(b"".join(head))
 
     def _put(self, data: bytes) -> None:
         self.sent += len(data)
@@ -433,12 +446,6 @@ class Relay:
         self._is_over = True
         if self.done is not None and not self.done.done():
             self.done.set_result(None)
-
-    def _release(self) -> None:
-        self._protocol.writer = None
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
 
 
 def _refusal(status: int, body: bytes) -> PaddockError:
