@@ -179,11 +179,12 @@ class House:
         path: str,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        door: str = "openai",
     ) -> Answer:
         """One request on a connection of its own; the whole answer."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(
-            self.url + path,
+            (self.ollama_url if door == "ollama" else self.url) + path,
             data,
             {"Content-Type": "application/json", **self._credentials(), **(headers or {})},
             method=method,

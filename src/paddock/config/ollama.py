@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Final, Literal
 
@@ -60,6 +61,11 @@ class OllamaSettings(Section):
     origins: Origins = []
     """Web pages that may call the Ollama door from a browser, besides `allowedOrigins` and those of
     this machine. `*` stands for any characters; alone it lets every page in."""
+
+    @property
+    def seconds_in_memory(self) -> float:
+        """`keep_alive`, with `inf` for ever."""
+        return math.inf if self.keep_alive < 0 else self.keep_alive
 
 
 def origin_pattern(origin: str) -> re.Pattern[str]:

@@ -1,4 +1,5 @@
-"""`hooks.on_startup.preload`: models loaded in the background, at the start and after a reload."""
+"""`hooks.on_startup.preload` and `ollama.loadModels`: loaded in the background, at the start and
+after a reload."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class Preload:
     async def _load_all(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await cancel_and_wait([before])
-        for name in self._current.config.hooks.on_startup.preload:
+        config = self._current.config
+        for name in dict.fromkeys((*config.hooks.on_startup.preload, *config.ollama.load_models)):
             try:
                 model = self._library.resolve(name)
                 await self._scheduler.load(running_model(model, self._library.catalog.models))

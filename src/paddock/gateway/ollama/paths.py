@@ -32,7 +32,7 @@ LATER: Final = (
 )
 """Those whose endpoints are made when they are first asked for."""
 
-OPENAI_LATER: Final[tuple[tuple[str, str], ...]] = ()
+OPENAI_LATER: Final = (("POST", "/v1/chat/completions"),)
 """OpenAI's, as far as Ollama's door answers them in another way."""
 
 _PATHS = tuple(path for _, path in (*ROOT, *LATER))

@@ -1,0 +1,236 @@
+"""OpenAI's chat as Ollama's door speaks it: thoughts as `reasoning`, errors of Ollama's types.
+
+It is answered as `/api/chat` is, so a model's TEMPLATE, SYSTEM and PARAMETERs count here too, and a
+conversation that is too long loses its oldest messages. What the client says to the engine in
+OpenAI's fields reaches it as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from paddock.errors import InvalidRequest, PaddockError
+from paddock.gateway import problems
+from paddock.gateway.body import dump_json, model_name
+from paddock.gateway.dialogue import CHAT, Dialogue
+from paddock.gateway.generation import End, Piece, ToolCall, Writer
+from paddock.gateway.ollama.answering import Answering, Question
+from paddock.gateway.ollama.final import Clock
+from paddock.gateway.ollama.options import sampling
+from paddock.gateway.ollama.wishes import Abilities, read_body, recipe_of, wishes
+from paddock.gateway.peer import PeerModel
+from paddock.gateway.recipes import with_messages
+from paddock.gateway.routes import Call, Route
+
+FINGERPRINT: Final = "fp_ollama"
+DONE: Final = b"data: [DONE]\n\n"
+
+_OURS: Final = frozenset(
+    {"stream", "stream_options", "n", "reasoning", "reasoning_effort", "options", "keep_alive"}
+)
+"""Fields of the client's that are not passed on as they are."""
+
+_LENGTHS: Final = ("max_tokens", "max_completion_tokens", "n_predict")
+
+_NO_THOUGHT: Final = frozenset({"none", "minimal"})
+_EFFORTS: Final = {"xhigh": "high", "ultra": "high", "max": "high"}
+"""What the templates of models do not know, and what they call it."""
+
+
+class Compat:
+    """Answers OpenAI's chats at Ollama's door."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of these endpoints."""
+        return (Route("POST", CHAT, self.chat),)
+
+    async def chat(self, call: Call) -> web.StreamResponse:
+        """Go on with a conversation."""
+        clock = Clock()
+        body, size = await read_body(call)
+        name = model_name(body)
+        messages = _messages(body.get("messages"))
+        target = self._answering.target(name)
+        asked = wishes({field: body.get(field) for field in ("stream", "options", "keep_alive")})
+        streams = body.get("stream") is True
+        question = Question(call, name, target, asked._replace(stream=streams), clock, size)
+        abilities = Abilities(target.model, name)
+        abilities.need_words("chat")
+        if body.get("tools"):
+            abilities.need_tools()
+        chat = self._answering.filtered(CHAT, _chat(question, messages, body), target)
+        writer = Chunks(name, streams=streams, tells_usage=_tells_usage(body))
+        dialogue = Dialogue(
+            chat, writer, size=size, truncates=asked.truncate, on_model=clock.got_model
+        )
+        return await self._answering.carry(question, dialogue)
+
+
+class Chunks(Writer):
+    """Tells an answer as OpenAI does: chunk by chunk, or whole."""
+
+    def __init__(self, model: str, *, streams: bool, tells_usage: bool) -> None:
+        self.streams = streams
+        self.content_type = b"text/event-stream" if streams else Writer.content_type
+        self._tells_usage = tells_usage
+        self._about = {
+            "id": f"chatcmpl-{secrets.token_hex(6)}",
+            "object": "chat.completion.chunk" if streams else "chat.completion",
+            "created": int(datetime.now(UTC).timestamp()),
+            "model": model,
+            "system_fingerprint": FINGERPRINT,
+        }
+        self._calls = 0
+        """Calls told so far."""
+        self._pieces: list[Piece] = []
+
+    def add(self, piece: Piece) -> bytes:
+        """A chunk for what the piece says."""
+        if not self.streams:
+            self._pieces.append(piece)
+            return b""
+        delta: dict[str, Any] = {"role": "assistant", "content": piece.text}
+        delta |= _thoughts(piece.thinking)
+        if piece.calls:
+            delta["tool_calls"] = list(_called(piece.calls, self._calls, indexed=True))
+            self._calls += len(piece.calls)
+        return self._chunk([_choice("delta", delta, None, piece.logprobs)])
+
+    def end(self, end: End) -> bytes:
+        """How it ended, what it took, and that it is over; of an answer told whole, all of it."""
+        usage = _usage(end)
+        if not self.streams:
+            told = {**self._about, "choices": [self._whole(end)], "usage": usage}
+            return dump_json(told | _timings(end))
+        last = self._chunk([_choice("delta", {}, end.reason)], **_timings(end))
+        if self._tells_usage:
+            last += self._chunk([], usage=usage)
+        return last + DONE
+
+    def failure(self, error: PaddockError) -> bytes:
+        """The event with which a broken stream ends. No `[DONE]` follows it."""
+        told = problems.body_of(error, CHAT, "ollama")
+        return b"data: %b\n\n" % json.dumps(told, ensure_ascii=False).encode()
+
+    def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        return b"data: %b\n\n" % dump_json({**self._about, "choices": choices, **more})
+
+    def _whole(self, end: End) -> dict[str, Any]:
+        pieces = self._pieces
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": "".join(piece.text for piece in pieces),
+            **_thoughts("".join(piece.thinking for piece in pieces)),
+        }
+        if calls := [call for piece in pieces for call in piece.calls]:
+            message["tool_calls"] = list(_called(calls, 0, indexed=False))
+        logprobs = [entry for piece in pieces for entry in piece.logprobs]
+        return _choice("message", message, end.reason, logprobs)
+
+
+def _messages(given: Any) -> list[dict[str, Any]]:
+    """The conversation, with thoughts under the engine's name for them. Raises InvalidRequest."""
+    if not isinstance(given, list) or not all(isinstance(message, dict) for message in given):
+        raise InvalidRequest("`messages` must be an array of objects", param="messages")
+    if not given:
+        raise InvalidRequest("[] is too short - 'messages'", param="messages")
+    return [
+        {"reasoning_content": message["reasoning"], **message}
+        if isinstance(message.get("reasoning"), str)
+        else message
+        for message in given
+    ]
+
+
+def _chat(
+    question: Question, messages: list[dict[str, Any]], body: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The child's chat request: the client's, with what the model adds to it."""
+    model = question.target.model
+    said = {field: value for field, value in body.items() if value is not None}
+    passed = {field: value for field, value in said.items() if field not in _OURS}
+    passed["model"] = question.target.told or question.name
+    recipe = recipe_of(model)
+    passed["messages"] = with_messages(recipe, messages)
+    thinking = _thinking(said)
+    if isinstance(model, PeerModel):
+        return passed | ({"reasoning_effort": thinking} if thinking else {})
+    own = {"temperature": 1.0, "top_p": 1.0} | dict(recipe.parameters)
+    missing = sampling(question.wishes.options, own) | {"cache_prompt": True}
+    if any(field in passed for field in _LENGTHS):
+        del missing["n_predict"]
+    return {**missing, **passed, **_thinking_fields(thinking, passed.get("chat_template_kwargs"))}
+
+
+def _thinking(said: Mapping[str, Any]) -> str:
+    """How hard the client wants the model to think; "" when it does not say."""
+    effort = said.get("reasoning_effort")
+    if effort is None and isinstance(reasoning := said.get("reasoning"), dict):
+        effort = reasoning.get("effort")
+    return effort if isinstance(effort, str) else ""
+
+
+def _thinking_fields(effort: str, kwargs: Any) -> dict[str, Any]:
+    """The engine's fields for that. What the client says to the template itself wins."""
+    if not effort:
+        return {}
+    own = kwargs if isinstance(kwargs, dict) else {}
+    if effort in _NO_THOUGHT:
+        return {"chat_template_kwargs": {"enable_thinking": False, **own}}
+    level = _EFFORTS.get(effort, effort)
+    told = {"enable_thinking": True, "reasoning_effort": level}
+    return {"chat_template_kwargs": told | own, "reasoning_effort": level}
+
+
+def _tells_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _thoughts(text: str) -> dict[str, str]:
+    """Under Ollama's name, and under llama-server's."""
+    return {"reasoning": text, "reasoning_content": text} if text else {}
+
+
+def _called(calls: Iterable[ToolCall], first: int, *, indexed: bool) -> Iterable[dict[str, Any]]:
+    for number, call in enumerate(calls, first):
+        yield {
+            **({"index": number} if indexed else {}),
+            "id": call.id or f"call_{secrets.token_hex(4)}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+
+
+def _choice(
+    field: str,
+    said: Mapping[str, Any],
+    reason: str | None,
+    logprobs: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    choice: dict[str, Any] = {"index": 0, field: said, "finish_reason": reason}
+    told = list(logprobs)
+    return choice | {"logprobs": {"content": told}} if told else choice
+
+
+def _usage(end: End) -> dict[str, Any]:
+    return {
+        "prompt_tokens": end.prompt_tokens,
+        "completion_tokens": end.tokens,
+        "total_tokens": end.prompt_tokens + end.tokens,
+        "prompt_tokens_details": {"cached_tokens": end.cached_tokens},
+    }
+
+
+def _timings(end: End) -> dict[str, Any]:
+    """llama-server's own numbers, where there are any: its clients show them."""
+    return {"timings": end.timings} if end.timings else {}
