@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -24,6 +25,8 @@ from paddock.config import routing
 from paddock.config.routing import Group
 from paddock.errors import FailureKind, PaddockError
 from paddock.events import InstanceState
+from paddock.library.model import NOT_SAID, LoadOptions
+from paddock.library.variant import base, context_of, serves
 from paddock.scheduler.backoff import CRASH_LOOP, WINDOW
 from paddock.scheduler.coexist import FREE, Groups
 from paddock.scheduler.decide import decide
@@ -40,7 +43,7 @@ KINDS = [
     FailureKind.FILE_MISSING,
 ]
 LIMITS = {"max_queue": 12, "queue_timeout": 100, "drain_timeout": 30}
-WISHES = ["unload", "unload all", "load", "load"]
+WISHES = ["unload", "unload all", "load", "load", "go", "stay"]
 CHANGES = ["removed", "replaced", "replaced and not told"]
 RULES = {
     "none": FREE,
@@ -69,6 +72,12 @@ CROWDED = "c"
 QUEUE_LIMIT = 2
 REFRESHED = "b"
 """The model whose slots are changed while it runs."""
+CONTEXT = 1000
+"""What models are loaded with for whom it does not matter."""
+ASKED = [NOT_SAID, NOT_SAID, *(LoadOptions(context=n) for n in (500, 2000, 3000))]
+ASKED += [LoadOptions(gpu_layers=0), LoadOptions(gpu_layers=1, context=2500)]
+"""How requests want their model to be loaded."""
+STAYS = st.sampled_from([None, 0, 2, 60, math.inf])
 DRAINS = st.sampled_from([None, 0, 5])
 NUMBERS = st.integers(0, 1000)
 """Which of several things a rule is about: taken modulo how many there are."""
@@ -84,6 +93,7 @@ class Request:
     since: float
     task: asyncio.Task[Any]
     version: int
+    asked: LoadOptions = NOT_SAID
 
     @property
     def pending(self) -> bool:
@@ -132,14 +142,18 @@ class Machine(RuleBasedStateMachine):
         client=st.sampled_from(CLIENTS),
         many=st.integers(1, 6),
         quick=st.booleans(),
+        asked=st.sampled_from(ASKED),
     )
-    def request(self, name, client, many, quick):
+    def request(self, name, client, many, quick, asked):
         """`quick`: what loads and what stops is done with that before anything else happens."""
         for _ in range(many):
-            task = self.bench.task(self.bench.scheduler.lease(self.model(name), client=client))
+            model = self.model(name)
+            task = self.bench.task(self.bench.scheduler.lease(model, client=client, asked=asked))
             self.arrivals += 1
             version = self.versions[name]
-            self.requests.append(Request(self.arrivals, name, client, self.loop.now, task, version))
+            self.requests.append(
+                Request(self.arrivals, name, client, self.loop.now, task, version, asked)
+            )
         self.happens()
         while quick and (self.starting or self.stopping):
             self.starts_and_stops_end()
@@ -150,10 +164,14 @@ class Machine(RuleBasedStateMachine):
         self.happens(self.pick(self.pending, which).task.cancel)
 
     @precondition(lambda self: self.held)
-    @rule(which=NUMBERS, others=st.sampled_from(["stay", "leave before", "leave after"]))
-    def release(self, which, others):
+    @rule(
+        which=NUMBERS, others=st.sampled_from(["stay", "leave before", "leave after"]), stays=STAYS
+    )
+    def release(self, which, others, stays):
         """Now and then all who wait leave in the very moment in which the slot is theirs."""
-        release = [self.pick(self.held, which).lease.release]
+        lease = self.pick(self.held, which).lease
+        lease.keep_alive(stays, default=20)
+        release = [lease.release]
         cancels = [request.task.cancel for request in self.pending]
         orders = {
             "stay": release,
@@ -181,9 +199,7 @@ class Machine(RuleBasedStateMachine):
     def start_fails(self, which, kind):
         child = self.pick(self.starting, which)
         child.starting.set_exception(self.bench.failure(child.model.id, kind))
-        self.fault(child)
-        if kind is not FailureKind.FILE_MISSING:
-            self.failures[child.model.id].append(self.loop.now)
+        self.fault(child, kind)
         self.happens()
 
     @precondition(lambda self: self.stopping)
@@ -199,7 +215,6 @@ class Machine(RuleBasedStateMachine):
         child = self.pick(self.serving, which)
         child.die()
         self.fault(child)
-        self.failures[child.model.id].append(self.loop.now)
         self.happens()
 
     @rule(seconds=st.sampled_from([0.01, 0.5, 1, 3, 15, 41, 101]))
@@ -214,6 +229,9 @@ class Machine(RuleBasedStateMachine):
             self.others.append(self.bench.task(scheduler.unload(name, drain=drain)))
         elif wish == "unload all":
             self.others.append(self.bench.task(scheduler.unload_all(drain=drain)))
+        elif wish in {"go", "stay"}:
+            seconds = 0 if wish == "go" else math.inf
+            self.happens(partial(scheduler.keep_alive, name, seconds))
         elif wish == "load":
             self.forgive(name)
             self.others.append(self.bench.task(scheduler.load(self.model(name))))
@@ -337,7 +355,31 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def requests_are_served_by_the_version_they_asked_for_or_a_newer_one(self):
         for request in self.held:
-            assert int(request.lease.instance.model.fingerprint) >= request.version
+            assert int(base(request.lease.instance.model)) >= request.version
+
+    @invariant()
+    def requests_have_at_least_the_context_they_asked_for(self):
+        for request in self.held:
+            there = context_of(request.lease.instance.model, CONTEXT)
+            assert there >= (request.asked.context or 0)
+
+    @invariant()
+    def who_waits_will_be_served_by_what_loads_for_it(self):
+        """However many have asked for something else since."""
+        for request in self.pending:
+            for child in self.starting:
+                running = child.model
+                if running.id != request.model or int(base(running)) != request.version:
+                    continue
+                context = LoadOptions(context=request.asked.context)
+                if self.state.resident(running.id) is self.resident(child):
+                    assert serves(running, running, context, CONTEXT)
+
+    @invariant()
+    def nobody_stays_longer_than_the_last_request_said(self):
+        for instance in self.view.instances:
+            if instance.idle is not None and not instance.leaving:
+                assert instance.idle <= instance.keep_alive + 0.01
 
     @invariant()
     def the_dead_are_not_kept(self):
@@ -362,8 +404,8 @@ class Machine(RuleBasedStateMachine):
         new = self.house.children[self.counted_starts :]
         self.counted_starts = len(self.house.children)
         for child in new:
-            recent = [t for t in self.failures[child.model.id] if self.loop.now - t < WINDOW]
-            assert len(recent) < CRASH_LOOP
+            recent = [f for f in self.failures[child.model.id] if self.loop.now - f[0] < WINDOW]
+            assert len(recent) < CRASH_LOOP or self.failed_only_in_other_sizes(child.model, recent)
             version = child.model.id, child.model.fingerprint
             assert self.loop.now >= self.pauses.get(version, 0) - 0.01
         self.pauses = {
@@ -423,7 +465,18 @@ class Machine(RuleBasedStateMachine):
             CROWDED: {"queue_limit": QUEUE_LIMIT},
             REFRESHED: {"concurrency_limit": self.slots},
         }
-        return self.bench.model(name, str(self.versions[name]), **settings.get(name, {}))
+        plain = self.bench.model(name, str(self.versions[name]), **settings.get(name, {}))
+        return replace(plain, path=Path(f"/{name}.gguf"))
+
+    def resident(self, child):
+        return next((r for r in self.state.residents if r.instance is child), None)
+
+    @staticmethod
+    def failed_only_in_other_sizes(model, failures):
+        """Memory may do for the model itself where it does not for what a request asked for."""
+        failed = {fingerprint for _, fingerprint, _ in failures}
+        ran_out = failures[-1][2] is FailureKind.OUT_OF_MEMORY
+        return ran_out and not model.origin and model.fingerprint not in failed
 
     @staticmethod
     def limits(max_loaded, overtake, residency, priorities, ttl, rules):
@@ -433,12 +486,17 @@ class Machine(RuleBasedStateMachine):
             "min_residency": residency,
             "priorities": priorities,
             "default_ttl": ttl,
+            "context_length": CONTEXT,
         }
 
     def kept(self, resident):
         return keeps_until(resident, self.state.limits) > self.loop.now
 
-    def fault(self, child):
+    def fault(self, child, kind=FailureKind.SIGNAL):
+        """A missing file counts as no failure of a model."""
+        if kind is not FailureKind.FILE_MISSING:
+            told = self.loop.now, child.model.fingerprint, kind
+            self.failures[child.model.id].append(told)
         self.faults[child.model.id] += 1
         self.faulty[child.model.id] = child.model.fingerprint
 
