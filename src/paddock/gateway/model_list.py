@@ -227,7 +227,8 @@ def _word(state: InstanceState | None) -> str:
 
 def modalities(model: Model) -> dict[str, list[str] | str]:
     """What goes into a model and what comes out."""
-    inputs = ["text", "image"] if Trait.VISION in model.traits else ["text"]
+    senses = ((Trait.VISION, "image"), (Trait.AUDIO, "audio"))
+    inputs = ["text", *(word for trait, word in senses if trait in model.traits)]
     outputs = [word for trait, word in OUTPUTS.items() if trait in model.traits]
     return _architecture(inputs, outputs or ["text"])
 

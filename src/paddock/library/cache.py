@@ -23,7 +23,7 @@ from paddock.library.walk import Found
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when the same line would mean something else: new traits, new reasons."""
 FILE_NAME: Final = "headers.jsonl"
 

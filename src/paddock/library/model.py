@@ -25,6 +25,7 @@ class Trait(StrEnum):
     EMBEDDING = "embedding"
     RERANK = "rerank"
     VISION = "vision"
+    AUDIO = "audio"
     TOOLS = "tools"
     THINKING = "thinking"
     INFILL = "infill"

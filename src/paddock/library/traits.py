@@ -5,7 +5,7 @@
 - Every other model completes, and chats: without a chat template llama-server falls back to ChatML.
 - `tools` and `thinking` are read off words of the chat template, which is never rendered here.
 - `infill` needs the three fill-in-the-middle tokens.
-- `vision` is the projector's: a model gets it from the projector beside it.
+- `vision` and `audio` are the projector's: a model gets them from the projector beside it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def is_projector(header: Header) -> bool:
 def traits(header: Header) -> frozenset[Trait]:
     """What the file can do; of a projector: what it adds to a model."""
     if is_projector(header):
-        return frozenset({Trait.VISION} if _sees(header) else ())
+        return _senses(header)
     pooling = header.of_model("pooling_type", -1)
     if pooling == _RERANKS:
         return frozenset({Trait.RERANK})
@@ -71,10 +71,11 @@ def traits(header: Header) -> frozenset[Trait]:
     return frozenset({Trait.CHAT, Trait.COMPLETION}) | _spoken(header) | _infill(header)
 
 
-def _sees(header: Header) -> bool:
+def _senses(header: Header) -> frozenset[Trait]:
     """Old projectors do not say what they are; they all see."""
     hears = header.metadata.get("clip.has_audio_encoder") is True
-    return header.metadata.get("clip.has_vision_encoder", not hears) is True
+    sees = header.metadata.get("clip.has_vision_encoder", not hears) is True
+    return frozenset({Trait.AUDIO} if hears else ()) | frozenset({Trait.VISION} if sees else ())
 
 
 def _spoken(header: Header) -> frozenset[Trait]:

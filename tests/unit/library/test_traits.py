@@ -30,8 +30,12 @@ SPEAKS = {Trait.CHAT, Trait.COMPLETION}
         ),
         ("clip", {}, {Trait.VISION}),
         ("clip", {"clip.has_vision_encoder": True}, {Trait.VISION}),
-        ("clip", {"clip.has_audio_encoder": True}, set()),
-        ("clip", {"clip.has_vision_encoder": True, "clip.has_audio_encoder": True}, {Trait.VISION}),
+        ("clip", {"clip.has_audio_encoder": True}, {Trait.AUDIO}),
+        (
+            "clip",
+            {"clip.has_vision_encoder": True, "clip.has_audio_encoder": True},
+            {Trait.VISION, Trait.AUDIO},
+        ),
         ("any", {"general.type": "mmproj"}, {Trait.VISION}),
     ],
 )

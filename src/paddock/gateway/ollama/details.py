@@ -21,6 +21,7 @@ _WORDS: Final = (
     ("vision", frozenset({Trait.VISION})),
     ("embedding", frozenset({Trait.EMBEDDING})),
     ("thinking", frozenset({Trait.THINKING})),
+    ("audio", frozenset({Trait.AUDIO})),
     ("rerank", frozenset({Trait.RERANK})),
 )
 """Ollama's words for traits, in its order, and one of ours."""
