@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from paddock.engine.connection import Headers
 from paddock.engine.instance import Instance
@@ -60,6 +60,26 @@ OF_OPENAI: Final = frozenset(
 """Fields that every server with this route takes."""
 
 
+Form = tuple[str, dict[str, Any], Reader]
+"""The child's route, what to send there, and what reads the answer."""
+
+
+class Templating(Protocol):
+    """Writes prompts by a template that is not the GGUF's own."""
+
+    async def rules(self, instance: Instance) -> bool:
+        """Whether this instance's prompts are written by it."""
+        ...
+
+    async def prompt(self, instance: Instance, chat: dict[str, Any]) -> str:
+        """The prompt of a chat, without its pictures and sounds."""
+        ...
+
+    async def form(self, instance: Instance, chat: dict[str, Any]) -> Form:
+        """How to ask for the answer to a chat, but for how it is streamed."""
+        ...
+
+
 class Dialogue:
     """Asks a child for the answer to one chat. Made for each request."""
 
@@ -72,17 +92,20 @@ class Dialogue:
         writer: Writer,
         *,
         size: int = 0,
+        template: Templating | None = None,
         truncates: bool = False,
         on_model: Callable[[], None] = lambda: None,
         on_truncated: Callable[[int], None] = lambda _: None,
     ) -> None:
         """`body`: the chat, without what says how it is streamed; `size`: about its bytes.
 
+        `template`: another one than the GGUF's, which may write the prompt.
         `truncates`: drop the oldest messages of a chat that is too long. `on_model` is called when
         the model runs, `on_truncated` with the number of messages that were dropped.
         """
         self.body = body
         self.writer = writer
+        self.template = template
         self._size = size
         self._truncates = truncates
         self._on_model = on_model
@@ -134,16 +157,22 @@ class Dialogue:
             told=self._told(),
         )
 
-    async def form(
-        self,
-        instance: Instance,  # noqa: ARG002 - for those who override it
-    ) -> tuple[str, dict[str, Any], Reader]:
-        """Where the chat goes, in which form, and what reads its answer."""
+    async def form(self, instance: Instance) -> Form:
+        """How this instance is asked."""
+        if self.template is not None and await self.template.rules(instance):
+            path, body, reader = await self.template.form(instance, self.body)
+            return path, body | self.streaming(), reader
         return CHAT, self.body | self.streaming(), ChatReader()
 
     async def prompt(self, instance: Instance) -> str:
         """The text that the model gets to see."""
-        return await inquiry.written_out(instance, self.body)
+        return await self.written_out(instance, self.body)
+
+    async def written_out(self, instance: Instance, chat: dict[str, Any]) -> str:
+        """The prompt of a chat, as the template writes it that rules here."""
+        if self.template is not None and await self.template.rules(instance):
+            return await self.template.prompt(instance, chat)
+        return await inquiry.written_out(instance, chat)
 
     def streaming(self) -> dict[str, Any]:
         """What says how the answer comes. A whole one is streamed too, so that a client that leaves
@@ -204,7 +233,7 @@ class Dialogue:
 
     async def measure(self, instance: Instance, messages: Messages) -> int:
         """The tokens of the prompt that these messages make."""
-        prompt = await inquiry.written_out(instance, {**self.body, "messages": messages})
+        prompt = await self.written_out(instance, {**self.body, "messages": messages})
         found = await inquiry.tokens(instance, prompt)
         return len(found) + inquiry.IMAGE_TOKENS * inquiry.media_count(messages)
 

@@ -38,13 +38,22 @@ async def ask(instance: Instance, path: str, body: dict[str, Any], size: int = 0
 
     Raises Upstream with the child's own refusal, and UpstreamLost when there is no sane answer.
     """
+    data = await asyncio.to_thread(dump_json, body) if size > LARGE else dump_json(body)
+    return await _fetch(instance, "POST", path, data)
+
+
+async def look(instance: Instance, path: str) -> dict[str, Any]:
+    """The object that the child tells on `path`. Raises as `ask`."""
+    return await _fetch(instance, "GET", path, b"")
+
+
+async def _fetch(instance: Instance, method: str, path: str, data: bytes) -> dict[str, Any]:
     pool = instance.pool
     if pool is None:
         raise UpstreamLost(f"{instance.model.id} is no longer running")
-    data = await asyncio.to_thread(dump_json, body) if size > LARGE else dump_json(body)
     try:
         answer = await pool.fetch(
-            "POST", path, body=data, timeout=ANSWER_SECONDS, limit=ANSWER_LIMIT
+            method, path, body=data, timeout=ANSWER_SECONDS, limit=ANSWER_LIMIT
         )
     except TimeoutError:
         raise UpstreamLost(f"the engine did not answer {path} in time") from None

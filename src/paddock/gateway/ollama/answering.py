@@ -18,6 +18,7 @@ from paddock.gateway.forward import Ask, Forwarder
 from paddock.gateway.naming import Names, Target
 from paddock.gateway.ollama.final import Clock, created_at
 from paddock.gateway.ollama.lines import Lines
+from paddock.gateway.ollama.templating import GoTemplating, templating_of
 from paddock.gateway.ollama.wishes import Wishes
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.routes import Call
@@ -61,11 +62,6 @@ class Answering:
         """What a name leads to. Raises UnknownModel."""
         return self._names.resolve(name)
 
-    @property
-    def go_template(self) -> str:
-        """When a model's Go template is taken: `auto`, `always` or `never`."""
-        return self._current.config.ollama.go_template
-
     async def load(self, question: Question, said: dict[str, Any]) -> web.Response:
         """Load the model, or let it go, and say so with `said` for the words of an answer."""
         model = question.target.model
@@ -93,13 +89,18 @@ class Answering:
         ask = await dialogue.to_peer() if is_peers else dialogue.begin()
         return await self.answer(question, ask)
 
-    def manners(self, question: Question, lines: Lines) -> dict[str, Any]:
-        """What every dialogue for `question` is made with."""
+    def template(self, target: Target, override: str = "") -> GoTemplating | None:
+        """What writes the prompts of a model, if not its GGUF alone. Raises TemplateError."""
+        return templating_of(target.model, self._current.config.ollama.go_template, override)
+
+    def manners(self, question: Question, lines: Lines, override: str = "") -> dict[str, Any]:
+        """What every dialogue for `question` is made with. Raises TemplateError."""
 
         def truncated(count: int) -> None:
             lines.truncated = count
 
         return {
+            "template": self.template(question.target, override),
             "size": question.size,
             "truncates": question.wishes.truncate,
             "on_model": question.clock.got_model,

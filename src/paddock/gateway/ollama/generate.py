@@ -13,7 +13,13 @@ from paddock.gateway.ollama.answering import Answering, Question
 from paddock.gateway.ollama.asking import chat_body, prompt_body, told
 from paddock.gateway.ollama.final import Clock
 from paddock.gateway.ollama.generate_lines import GenerateLines
-from paddock.gateway.ollama.prompts import COMPLETION, INFILL, ContextDialogue, PromptDialogue
+from paddock.gateway.ollama.prompts import (
+    COMPLETION,
+    INFILL,
+    ContextDialogue,
+    GapDialogue,
+    PromptDialogue,
+)
 from paddock.gateway.ollama.prompts import GenerateDialogue as Dialogue
 from paddock.gateway.ollama.wishes import Abilities, read_body, recipe_of, unnamed, wishes
 from paddock.gateway.recipes import with_messages
@@ -55,18 +61,18 @@ class Generate:
     ) -> Dialogue | PromptDialogue:
         """How the model is asked. Raises InvalidRequest for what it cannot do."""
         abilities.need_thoughts(question.wishes.think)
-        manners = self._answering.manners(question, lines)
+        manners = self._answering.manners(question, lines, fields.text(body, "template"))
         context = _context(body)
         if fields.truth(body, "raw"):
             _check_raw(body)
             asked = prompt_body(question) | {"prompt": fields.text(body, "prompt")}
             asked = self._answering.filtered(COMPLETION, asked, question.target)
             return PromptDialogue(COMPLETION, asked, lines, **manners)
-        if fields.text(body, "suffix"):
+        if suffix := fields.text(body, "suffix"):
             abilities.need_insert()
-            gap = {"input_prefix": body.get("prompt") or "", "input_suffix": body["suffix"]}
+            gap = {"input_prefix": fields.text(body, "prompt"), "input_suffix": suffix}
             asked = self._answering.filtered(INFILL, prompt_body(question) | gap, question.target)
-            return PromptDialogue(INFILL, asked, lines, **manners)
+            return GapDialogue(INFILL, asked, lines, **manners)
         messages = _messages(recipe_of(question.target.model), body, context)
         if isinstance(messages[-1]["content"], list):
             abilities.need_media()

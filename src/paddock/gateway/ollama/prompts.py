@@ -9,10 +9,12 @@ from typing import Any, Final
 from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest, PaddockError
 from paddock.gateway import inquiry
-from paddock.gateway.dialogue import Dialogue
+from paddock.gateway.dialogue import Dialogue, Form
 from paddock.gateway.forward import Ask
-from paddock.gateway.generation import Reader, TextReader
+from paddock.gateway.generation import TextReader
 from paddock.gateway.ollama.lines import Lines
+from paddock.gateway.ollama.splitting import thoughts_after
+from paddock.gateway.ollama.templating import GoTemplating
 from paddock.gateway.truncation import room
 
 log = logging.getLogger(__name__)
@@ -73,10 +75,11 @@ class ContextDialogue(GenerateDialogue):
         self._bare = bare
         self._context = context
 
-    async def form(self, instance: Instance) -> tuple[str, dict[str, Any], Reader]:
-        """The tokens, and after them the prompt as the child writes it out."""
-        prompt = [*self._context, await self.prompt(instance)]
-        return COMPLETION, self._bare | {"prompt": prompt} | self.streaming(), TextReader()
+    async def form(self, instance: Instance) -> Form:
+        """The tokens, and after them the prompt as it is written out."""
+        said = await self.prompt(instance)
+        body = self._bare | {"prompt": [*self._context, said]} | self.streaming()
+        return COMPLETION, body, TextReader(thoughts_after(said))
 
     async def context(self, instance: Instance) -> list[int]:
         """The tokens of everything."""
@@ -108,7 +111,7 @@ class PromptDialogue(Dialogue):
     async def form(
         self,
         instance: Instance,  # noqa: ARG002 - all instances get the same
-    ) -> tuple[str, dict[str, Any], Reader]:
+    ) -> Form:
         """The prompt as it is."""
         return self._path, self.body | self.streaming(), TextReader()
 
@@ -137,6 +140,29 @@ class PromptDialogue(Dialogue):
         self.body = {**self.body, self._field: cut}
         self.dropped += over
         return True
+
+
+class GapDialogue(PromptDialogue):
+    """A text with a gap: the child fills it, or the model's template says how to ask for that."""
+
+    async def form(self, instance: Instance) -> Form:
+        """The text before the gap and the one after it, or a prompt made of both."""
+        if not self._has_place():
+            return await super().form(instance)
+        gap = ("input_prefix", "input_suffix")
+        body = {field: value for field, value in self.body.items() if field not in gap}
+        prompt = await self.prompt(instance)
+        return COMPLETION, body | {"prompt": prompt} | self.streaming(), TextReader()
+
+    async def prompt(self, instance: Instance) -> str:
+        """What the template makes of both texts; without one, the text before the gap."""
+        if not isinstance(self.template, GoTemplating) or not self._has_place():
+            return await super().prompt(instance)
+        body = self.body
+        return await self.template.fill(instance, body["input_prefix"], body["input_suffix"])
+
+    def _has_place(self) -> bool:
+        return isinstance(self.template, GoTemplating) and self.template.fills()
 
 
 NATIVE_STREAM: Final = {"stream": True, "sse_ping_interval": 5, "return_progress": True}
