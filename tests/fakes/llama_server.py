@@ -5,7 +5,8 @@ Standard library only; starts in about 50 ms. Run it as `python llama_server.py 
 or name it in `engines.<name>.llamaServer` (it is executable). The model file must exist; what is in
 it does not matter.
 
-Answers are `t0 t1 t2 ...`, one token per chunk; embeddings are `[length of the input, 1, 0, 0]`.
+Answers are `t0 t1 t2 ...`, one token per chunk; embeddings are `[length of the input, 1, 0, 0]`,
+and an input of more words than `--ubatch-size` is refused.
 
 SWITCHES are NAME=VALUE pairs. Three ways to give them, the later ones win:
   * for the whole life of the program: flag `--fake NAME=VALUE` (repeat it), or environment
@@ -1179,6 +1180,15 @@ def _embeddings(server: Server, request: Request) -> Json:
     body = request.json()
     given = body.get("input", body.get("content", ""))
     inputs = given if isinstance(given, list) else [given]
+    batch = int(server.flags.get("--ubatch-size") or 0)
+    for number in (len(str(text).split()) for text in inputs):
+        if batch and number > batch:
+            raise Refusal(
+                500,
+                "server_error",
+                f"input ({number} tokens) is too large to process. increase the physical batch "
+                f"size (current batch size: {batch})",
+            )
     vectors: list[Any] = [[float(len(str(text))), 1.0, 0.0, 0.0] for text in inputs]
     if body.get("encoding_format") == "base64":
         vectors = [base64.b64encode(struct.pack("<4f", *row)).decode() for row in vectors]
