@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,12 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     )
     house.add("embedder", architecture="bert")
     house.start(
-        house.config(maxLoadedModels=4, models={"hidden": {"cmd": "x ${PORT}", "unlisted": True}})
+        house.config(
+            maxLoadedModels=4,
+            models={"hidden": {"cmd": "x ${PORT}", "unlisted": True}},
+            selectors={"best": {"targets": ["chatty-1b-q4_k_m"], "strategy": "pin"}},
+            peers={"far": {"proxy": "http://127.0.0.1:9", "models": ["away"]}},
+        )
     )
     yield house
     house.stop()
@@ -42,11 +49,17 @@ def client(door: House) -> Iterator[ollama.Client]:
         yield client
 
 
-def ask(door: House, method: str, path: str, body: Any = None) -> Answer:
+def ask(
+    door: House,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """One request at the Ollama door."""
     door.url, url = door.ollama_url, door.url
     try:
-        return door.ask(method, path, body)
+        return door.ask(method, path, body, headers)
     finally:
         door.url = url
 
@@ -81,6 +94,23 @@ def test_a_file_of_the_folder_is_listed_with_all_its_fields(door: House, client:
     assert entry["details"]["quantization_level"] == "Q4_K_M"
     assert entry["capabilities"] == ["completion", "tools"]
     assert "hidden:latest" not in names(client)
+
+
+def test_selectors_and_what_peers_have_are_listed_too(door: House, client: ollama.Client):
+    told = {one.model: one for one in client.list().models}
+
+    assert told["best:latest"].digest
+    assert told["far/away:latest"].digest != told["best:latest"].digest
+    assert client.show("best").template == CHAT_TEMPLATE
+    assert client.show("far/away").capabilities == ["completion"]
+    assert client.pull("far/away").status == "success"
+
+
+def test_the_newest_is_listed_first(door: House):
+    told = ask(door, "GET", "/api/tags").json()["models"]
+
+    times = [datetime.fromisoformat(one["modified_at"]) for one in told]
+    assert times == sorted(times, reverse=True)
 
 
 def test_an_embedding_model_does_not_complete(client: ollama.Client):
@@ -136,6 +166,27 @@ def test_long_arrays_are_shown_when_asked_for(door: House):
         "type": "Q4_K",
         "shape": [256, 32],
     }
+
+
+def test_a_request_may_ask_what_would_be_with_its_own_settings(door: House):
+    asked = {"model": "embedder", "system": "mine", "options": {"top_k": 3}}
+
+    told = ask(door, "POST", "/api/show", asked).json()
+
+    assert told["system"] == "mine"
+    assert told["parameters"] == "top_k                          3"
+
+
+def test_copilot_is_told_the_name_that_it_asked_for(door: House):
+    told = ask(
+        door,
+        "POST",
+        "/api/show",
+        {"model": "Embedder"},
+        {"User-Agent": "GitHubCopilotChat/0.30"},
+    ).json()
+
+    assert told["model_info"]["general.basename"] == "Embedder"
 
 
 @pytest.mark.parametrize(
@@ -300,6 +351,70 @@ def test_an_upload_that_breaks_off_leaves_nothing(door: House):
     door.until(lambda: everything_below(store_of(door)) == before, "nothing is left of it")
 
 
+def test_the_same_blob_may_be_sent_twice_at_once(door: House, tmp_path: Path):
+    data = b"x" * 3_000_000
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+
+    with ThreadPoolExecutor(4) as senders:
+        answers = list(
+            senders.map(lambda _: raw(door, "POST", f"/api/blobs/{digest}", data), range(4))
+        )
+
+    assert {status for status, _ in answers} <= {200, 201}
+    assert (store_of(door) / "blobs" / digest.replace(":", "-")).read_bytes() == data
+    assert not [p for p in os.listdir(store_of(door) / "blobs") if "partial" in p]
+
+
+def raw(door: House, method: str, path: str, data: bytes) -> tuple[int, bytes]:
+    """One request that is not JSON."""
+    address = door.ollama_url.removeprefix("http://")
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        connection.request(method, path, data)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_a_file_that_is_no_gguf_makes_no_model(door: House):
+    data = b"these are no weights"
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    assert raw(door, "POST", f"/api/blobs/{digest}", data)[0] == 201
+
+    answer = ask(door, "POST", "/api/create", {"model": "m", "files": {"a.gguf": digest}})
+
+    assert answer.status == 400
+    assert answer.json()["error"] == "`files.a.gguf`: not a GGUF file"
+
+
+def test_a_link_leads_nobody_out_of_the_models_folder(door: House, tmp_path: Path):
+    outside = Gguf(metadata={"general.name": "Outside"}).write(tmp_path / "outside.gguf")
+    link = door.models / "linked.gguf"
+    link.symlink_to(outside)
+
+    made = ask(door, "POST", "/api/create", {"model": "m", "paths": {"a.gguf": str(link)}})
+    link.unlink()
+
+    assert made.status == 400
+    assert "is not in a models folder" in made.json()["error"]
+
+
+def test_of_a_link_only_the_link_is_deleted(door: House):
+    file = door.add("led-to", metadata={"general.name": "Led to"})
+    link = door.models / "leads.gguf"
+    link.symlink_to(file)
+    door.until(
+        lambda: ask(door, "POST", "/api/show", {"model": "leads"}).status == 200, "it is there"
+    )
+
+    deleted = ask(door, "DELETE", "/api/delete", {"model": "leads", "files": True})
+
+    assert deleted.status == 200
+    assert not link.is_symlink()
+    assert file.exists()
+
+
 # --- names
 
 
@@ -390,3 +505,22 @@ def test_what_is_here_is_pulled_at_once(client: ollama.Client):
     assert all(line.completed == line.total for line in blobs)
     assert {"verifying sha256 digest", "writing manifest"} < {line.status for line in lines}
     assert client.pull("embedder", insecure=True).status == "success"
+
+
+# --- who may
+
+
+ROUTES = (
+    ("GET", "/api/tags"), ("HEAD", "/api/tags"), ("GET", "/api/ps"), ("POST", "/api/show"),
+    ("POST", "/api/create"), ("HEAD", "/api/blobs/x"), ("POST", "/api/blobs/x"),
+    ("POST", "/api/copy"), ("DELETE", "/api/delete"), ("POST", "/api/pull"), ("POST", "/api/push"),
+)  # fmt: skip
+
+
+def test_nobody_manages_models_without_a_key(house: House):
+    house.add("a")
+    house.start(house.config(apiKeys=["the-key-of-the-house"]))
+
+    answers = [ask(house, method, path) for method, path in ROUTES]
+
+    assert [answer.status for answer in answers] == [401] * len(ROUTES)
