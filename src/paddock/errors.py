@@ -295,6 +295,7 @@ class TemplateError(InvalidRequest):
             param="template",
             hint="the language is that of https://pkg.go.dev/text/template",
         )
+        self.what = what
         self.line = line
 
 

@@ -48,7 +48,7 @@ def execute(parsed: Parsed, data: Mapping[str, Any], budget: Budget) -> str:
     try:
         run.template(parsed.root, data)
     except TemplateError as error:
-        raise run.placed(error) from None
+        raise TemplateError(error.what, run.line) from None
     except RecursionError:
         raise TemplateError("the template is nested too deeply", run.line) from None
     return "".join(run.output)
@@ -64,11 +64,6 @@ class _Run:
         self._variables: list[tuple[str, Any]] = []
         self.output: list[str] = []
         self.line = 1
-
-    def placed(self, error: TemplateError) -> TemplateError:
-        """An error that knows no line yet, with the line of what is executed."""
-        what = error.message.removeprefix("template: :1: ")
-        return TemplateError(what, self.line)
 
     def template(self, block: Block, dot: Any) -> None:
         """Execute a whole template: it sees no variable but its own."""

@@ -18,7 +18,7 @@ _SIMPLE: Final = {
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 )
-_DECIMAL = re.compile(r"[+-]?[0-9](?:_?[0-9])*")
+_DECIMAL = re.compile(r"[+-]?(?:0|[1-9](?:_?[0-9])*)")
 _PREFIXED = re.compile(
     r"[+-]?(?:0[xX](?:_?[0-9a-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0(?:_?[0-7])+)"
 )
@@ -52,11 +52,11 @@ def number(text: str) -> int | float:
         raise ValueError("the number is too long")
     if _PREFIXED.fullmatch(text):
         return _in_range(_with_prefix(text.replace("_", "")), text)
-    if _DECIMAL.fullmatch(text) and not text.lstrip("+-").startswith("0_"):
-        return _in_range(int(text), text)
+    if _DECIMAL.fullmatch(text):
+        return _in_range(int(text.replace("_", "")), text)
     if _HEX_FLOAT.fullmatch(text):
         return float.fromhex(text.replace("_", ""))
-    if _FLOAT.fullmatch(text) and "_" not in text:
+    if _FLOAT.fullmatch(text) and "_" not in text and not text.lstrip("+-").isdigit():
         return _finite(float(text))
     raise ValueError(f"bad number syntax: {text!r}")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from paddock.errors import TemplateError
 from paddock.gotemplate.budget import Budget
-from paddock.gotemplate.printing import float_text, show
-from paddock.gotemplate.values import Stringer, type_name
+from paddock.gotemplate.printing import MAX_DEPTH, float_text, show
+from paddock.gotemplate.values import Stringer, Struct, type_name
 
 MAX_WIDTH: Final = 10_000
 """Of a width and of a precision."""
 
+_NAMED: Final = "n"
+"""A flag that cannot be written: `%+v`."""
 _VERB = re.compile(r"%([-+# 0]*)(\*|[0-9]{1,6})?(?:\.(\*|[0-9]{0,6}))?(.)?", re.DOTALL)
 
 
@@ -58,6 +61,8 @@ class _Formatting:
             return f"%!{letter}(MISSING)"
         if width is not None and width < 0:
             flags, width = f"{flags}-", -width
+        if letter == "v":  # there it asks for the names of fields, not for signs
+            flags = flags.replace("+", _NAMED)
         value = self._values[self._used]
         self._used += 1
         self._budget.spend((width or 0) // 16)
@@ -76,18 +81,37 @@ class _Formatting:
         return max(-MAX_WIDTH, min(size, MAX_WIDTH)) if isinstance(size, int) else None
 
 
-def _format(verb: _Verb, value: Any) -> str:
+def _format(verb: _Verb, value: Any, depth: int = 0) -> str:
     if verb.letter == "T":
         return _padded(verb, type_name(value))
-    if verb.letter == "v" and not isinstance(value, int | float | str):
-        return _padded(verb, show(value, named="+" in verb.flags))
-    if isinstance(value, Stringer) and verb.letter in "sqxX":
+    if isinstance(value, Stringer) and verb.letter in "vsqxX":
         value = value.go_string()
     if (make := _MAKERS.get((_kind(value), verb.letter))) is not None:
         return make(verb, value)
-    if isinstance(value, list | tuple) and verb.letter in "sqdxXft":
-        return f"[{' '.join(_format(verb, item) for item in value)}]"
-    return f"%!{verb.letter}({_typed(value)})"
+    if value is None and (depth or verb.letter == "v"):
+        return _padded(verb, "<nil>")
+    if _kind(value) or value is None:
+        return f"%!{verb.letter}({_typed(value)})"
+    return _compound(verb, value, depth + 1)
+
+
+def _compound(verb: _Verb, value: Any, depth: int) -> str:
+    """A list, a map or a struct: the verb is for what is in it."""
+    if depth > MAX_DEPTH:
+        raise TemplateError("the data is nested too deeply to be printed")
+    if isinstance(value, Struct):
+        named = _NAMED in verb.flags
+        fields = (
+            (f"{name}:" if named else "") + _format(verb, member, depth)
+            for name, member in value.values.items()
+        )
+        return f"{{{' '.join(fields)}}}"
+    if isinstance(value, Mapping):
+        pairs = (
+            f"{_format(verb, k, depth)}:{_format(verb, value[k], depth)}" for k in sorted(value)
+        )
+        return f"map[{' '.join(pairs)}]"
+    return f"[{' '.join(_format(verb, item, depth) for item in value)}]"
 
 
 def _kind(value: Any) -> str:
@@ -173,6 +197,7 @@ def _prefix(verb: _Verb) -> str:
 def _float(verb: _Verb, value: float) -> str:
     if verb.letter == "v" or (verb.letter in "gG" and verb.precision is None):
         text = float_text(value)
+        text = text.upper() if verb.letter == "G" else text
     else:
         text = f"{value:.{6 if verb.precision is None else verb.precision}{verb.letter}}"
     if "+" in verb.flags and not text.startswith(("-", "+")):

@@ -17,9 +17,9 @@ def action(value: Any) -> str:
     return "<no value>" if value is None else show(value)
 
 
-def show(value: Any, *, named: bool = False) -> str:
-    """The value as `%v` has it, or as `%+v`: `named` tells the fields of structs."""
-    return value if type(value) is str else _show(value, named, 0)
+def show(value: Any) -> str:
+    """The value as `%v` has it."""
+    return value if type(value) is str else _show(value, 0)
 
 
 def line_of(values: tuple[Any, ...]) -> str:
@@ -42,13 +42,13 @@ def float_text(value: float) -> str:
         return "-0" if str(value)[0] == "-" else "0"
     sign = "-" if value < 0 else ""
     digits, exponent = shortest(abs(value))
-    if not -5 < exponent < 21:
+    if not -5 < exponent < 6:
         mantissa = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
         return f"{sign}{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02}"
     return sign + plain(digits, exponent)
 
 
-def _show(value: Any, named: bool, depth: int) -> str:
+def _show(value: Any, depth: int) -> str:
     if depth > MAX_DEPTH:
         raise TemplateError("the data is nested too deeply to be printed")
     match value:
@@ -65,17 +65,13 @@ def _show(value: Any, named: bool, depth: int) -> str:
         case float():
             return float_text(value)
         case _:
-            return _compound(value, named, depth + 1)
+            return _compound(value, depth + 1)
 
 
-def _compound(value: Any, named: bool, depth: int) -> str:
+def _compound(value: Any, depth: int) -> str:
     if isinstance(value, Struct):
-        fields = (
-            (f"{name}:" if named else "") + _show(member, named, depth)
-            for name, member in value.values.items()
-        )
-        return f"{{{' '.join(fields)}}}"
+        return f"{{{' '.join(_show(member, depth) for member in value.values.values())}}}"
     if isinstance(value, Mapping):
-        pairs = (f"{key}:{_show(value[key], named, depth)}" for key in sorted(value))
+        pairs = (f"{key}:{_show(value[key], depth)}" for key in sorted(value))
         return f"map[{' '.join(pairs)}]"
-    return f"[{' '.join(_show(item, named, depth) for item in value)}]"
+    return f"[{' '.join(_show(item, depth) for item in value)}]"
