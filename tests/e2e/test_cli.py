@@ -63,10 +63,18 @@ def test_list_shows_every_model(empty: House) -> None:
     ended = paddock(empty, "list")
 
     assert ended.returncode == 0
+    assert ended.stdout.split()[:4] == ["NAME", "ID", "SIZE", "MODIFIED"]
+    names = {line.split()[0] for line in ended.stdout.splitlines()[1:]}
+    assert names == {f"{name}:latest" for name in ("llama-a", "llama-b", "sick", "a/b")}
+    assert "LEFT OUT" not in ended.stdout
+
+
+def test_list_long_shows_what_paddock_knows(empty: House) -> None:
+    ended = paddock(empty, "ls", "--long")
+
     assert ended.stdout.split()[0] == "MODEL"
     names = {line.split()[0] for line in ended.stdout.splitlines()[1:]}
     assert names == {"llama-a", "llama-b", "sick", "a/b"}
-    assert "LEFT OUT" not in ended.stdout
 
 
 def test_list_all_shows_the_files_that_are_none(empty: House) -> None:
@@ -86,12 +94,15 @@ def test_list_as_json_is_the_library(empty: House) -> None:
 def test_load_ps_and_stop(empty: House) -> None:
     loaded = paddock(empty, "load", "llama-a")
     running = paddock(empty, "ps")
+    long = paddock(empty, "ps", "--long")
     stopped = paddock(empty, "stop", "llama-a")
     after = paddock(empty, "ps")
 
     assert (loaded.returncode, loaded.stdout) == (0, "")
     assert "llama-a is ready" in loaded.stderr
-    assert running.stdout.splitlines()[1].split()[:2] == ["llama-a", "ready"]
+    assert running.stdout.splitlines()[1].split()[0] == "llama-a:latest"
+    assert running.stdout.rstrip().endswith("from now")
+    assert long.stdout.splitlines()[1].split()[:2] == ["llama-a", "ready"]
     assert stopped.returncode == 0
     assert "llama-a" not in after.stdout
     assert "no model is in memory" in after.stderr

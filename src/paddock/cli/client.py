@@ -7,9 +7,9 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 from paddock import __version__
 from paddock.cli.address import Address, find_address
@@ -24,18 +24,44 @@ LOAD_SECONDS = 3600.0
 MAX_ANSWER_BYTES = 64 << 20
 
 _OTHER = "name the daemon with --host or PADDOCK_HOST"
+_GOOD = (http.client.OK, http.client.CREATED)
 
 
 class Unreachable(PaddockError):
     """No daemon answers there."""
 
 
+class Stranger(Unreachable):
+    """Something answers there, but not as a daemon does."""
+
+
+class BrokenOff(PaddockError):
+    """The daemon hung up, or fell silent, in the middle of an answer."""
+
+
 class Refused(PaddockError):
-    """The daemon answered with an error: its message and hint."""
+    """The daemon answered with an error: its message and hint, and the HTTP status."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class _Body(NamedTuple):
+    """What a request carries: pieces of so many bytes together."""
+
+    pieces: Iterable[bytes]
+    size: int
+    kind: str
+
+    @classmethod
+    def json(cls, value: Any) -> _Body:
+        data = json.dumps(value).encode()
+        return cls((data,), len(data), "application/json")
 
 
 class Client:
-    """One daemon, by address and key."""
+    """One daemon, by address and key. Everything raises Unreachable or Refused."""
 
     def __init__(self, address: Address, key: str = "") -> None:
         self.address = address
@@ -44,34 +70,64 @@ class Client:
             self._headers["Authorization"] = f"Bearer {key}"
 
     def get(self, path: str) -> Any:
-        """The JSON answer to a GET. Raises Unreachable or Refused, as all of these do."""
+        """The JSON answer to a GET."""
         return self._json("GET", path, None, ANSWER_SECONDS)
 
     def post(self, path: str, body: Any) -> Any:
         """The JSON answer to a POST, which may take as long as a model loads."""
         return self._json("POST", path, body, LOAD_SECONDS)
 
-    def tell(self, path: str) -> None:
-        """A POST without a body, whose answer says nothing."""
-        with self._answer("POST", path, None, LOAD_SECONDS):
+    def tell(self, path: str, body: Any = None, *, method: str = "POST") -> None:
+        """A request whose answer says nothing."""
+        with self._answer(method, path, LOAD_SECONDS, None if body is None else _Body.json(body)):
             pass
+
+    def has(self, path: str) -> bool:
+        """Whether a HEAD finds something there."""
+        with self._answer("HEAD", path, ANSWER_SECONDS) as answer:
+            if answer.status in {*_GOOD, http.client.NOT_FOUND}:
+                return answer.status != http.client.NOT_FOUND
+            raise self._refused(answer.status, b"")
+
+    def upload(self, path: str, pieces: Iterable[bytes], size: int) -> None:
+        """A POST of `size` bytes that come in pieces."""
+        body = _Body(pieces, size, "application/octet-stream")
+        with self._answer("POST", path, LOAD_SECONDS, body):
+            pass
+
+    def stream(self, path: str, body: Any) -> Generator[dict[str, Any]]:
+        """The objects of an answer in lines, as they come. Closing it hangs up: that ends the work.
+
+        Raises Refused for a line that tells an error, BrokenOff when the last line is missing.
+        """
+        done = False
+        with self._answer("POST", path, LOAD_SECONDS, _Body.json(body)) as answer:
+            for told in _objects(answer):
+                if told.get("error"):
+                    message, hint = _words(told)
+                    raise Refused(message, hint=hint)
+                done = bool(told.get("done")) or told.get("status") == "success"
+                yield told
+        if not done:
+            raise _broken_off()
 
     def text(self, path: str, *, endless: bool = False) -> Iterator[str]:
         """The text of an answer piece by piece; `endless`: as it comes, however long that takes."""
-        with self._answer("GET", path, None, None if endless else ANSWER_SECONDS) as answer:
+        with self._answer("GET", path, None if endless else ANSWER_SECONDS) as answer:
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
             while piece := answer.read1(65536):
                 yield decoder.decode(piece)
 
     def _json(self, method: str, path: str, body: Any, limit: float) -> Any:
-        with self._answer(method, path, body, limit) as answer:
+        sent = None if body is None else _Body.json(body)
+        with self._answer(method, path, limit, sent) as answer:
             if answer.getheader("Content-Type", "").startswith("application/json"):
                 return json.loads(answer.read(MAX_ANSWER_BYTES))
             raise self._stranger(answer.status)
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, body: Any, limit: float | None
+        self, method: str, path: str, limit: float | None, body: _Body | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         kind = http.client.HTTPSConnection if self.address.secure else http.client.HTTPConnection
         connection = kind(self.address.host, self.address.port, timeout=ANSWER_SECONDS)
@@ -80,7 +136,7 @@ class Client:
             connection.sock.settimeout(limit)
             self._ask(connection, method, path, body)
             with connection.getresponse() as answer:
-                if answer.status != http.client.OK:
+                if answer.status not in _GOOD and method != "HEAD":
                     raise self._refused(answer.status, answer.read(MAX_ANSWER_BYTES))
                 yield answer
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -89,27 +145,30 @@ class Client:
             connection.close()
 
     def _ask(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: Any
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: _Body | None,
     ) -> None:
         headers = dict(self._headers)
-        payload = None
         if body is not None:
-            payload = json.dumps(body).encode()
-            headers["Content-Type"] = "application/json"
-        connection.request(method, self.address.prefix + path, payload, headers)
+            headers |= {"Content-Type": body.kind, "Content-Length": str(body.size)}
+        pieces = None if body is None else body.pieces
+        with suppress(ConnectionError):  # who refuses a body may say why, and hang up
+            connection.request(method, self.address.prefix + path, pieces, headers)
 
     def _refused(self, status: int, body: bytes) -> PaddockError:
         try:
-            error = json.loads(body)["error"]
-            message, hint = str(error["message"]), str(error.get("hint") or "")
+            message, hint = _words(json.loads(body))
         except (ValueError, KeyError, TypeError):
             return self._stranger(status)
         if status == http.client.UNAUTHORIZED:
             hint = "put one of its apiKeys into PADDOCK_API_KEY"
-        return Refused(message, hint=hint)
+        return Refused(message, hint=hint, status=status)
 
-    def _stranger(self, status: int) -> Unreachable:
-        return Unreachable(
+    def _stranger(self, status: int) -> Stranger:
+        return Stranger(
             f"what answers at {self.address} is not a Paddock (status {status})", hint=_OTHER
         )
 
@@ -131,3 +190,28 @@ class Client:
 def connect(host: str | None) -> Client:
     """The daemon that `--host` or the environment names, with the key of PADDOCK_API_KEY."""
     return Client(find_address(host, os.environ), os.environ.get("PADDOCK_API_KEY", ""))
+
+
+def _objects(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    """What each line of the answer holds. Raises BrokenOff when one is cut."""
+    try:
+        while line := answer.readline(MAX_ANSWER_BYTES):
+            told = json.loads(line)
+            if isinstance(told, dict):
+                yield told
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _broken_off() from error
+
+
+def _broken_off() -> BrokenOff:
+    return BrokenOff(
+        "the answer ended before it was complete", hint="`paddock logs` may tell what happened"
+    )
+
+
+def _words(told: Any) -> tuple[str, str]:
+    """Message and hint of an error, in Ollama's form or in OpenAI's. Raises KeyError, TypeError."""
+    error = told["error"]
+    if isinstance(error, str):
+        return error, str(told.get("hint") or "")
+    return str(error["message"]), str(error.get("hint") or "")

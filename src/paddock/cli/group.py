@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import MutableMapping
 from importlib import import_module
 from typing import Any
 
@@ -12,8 +14,16 @@ from paddock import __version__
 from paddock.cli.table import printable
 from paddock.errors import ConfigError, PaddockError
 
-COMMANDS = ("serve", "demo", "list", "ps", "load", "stop", "status", "reload", "logs", "config")
+COMMANDS = (
+    *("serve", "demo", "run", "list", "ps", "show", "pull", "push", "create", "cp", "rm"),
+    *("load", "stop", "status", "reload", "logs", "config", "completion"),
+)
 """Each is `command` in the module of its name, in the order of the help page."""
+
+ALIASES = {"start": "serve", "ls": "list"}
+
+_COMPLETES = "_PADDOCK_COMPLETE"
+"""Where a shell says what it wants to be told, whatever name the program runs under."""
 
 
 class Failure(click.ClickException):
@@ -44,11 +54,23 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command, or None for a name that is none."""
-        if cmd_name not in COMMANDS:
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        command = import_module(f"paddock.cli.{cmd_name}").command
+        command = import_module(f"paddock.cli.{name}").command
         assert isinstance(command, click.Command)  # noqa: S101
         return command
+
+    def _main_shell_completion(
+        self,
+        ctx_args: MutableMapping[str, Any],
+        prog_name: str,
+        complete_var: str | None = None,  # noqa: ARG002  # click's signature
+    ) -> None:
+        """For a shell that completes a word; nothing when none does."""
+        if _COMPLETES in os.environ:
+            import paddock.cli.completing  # noqa: F401  # bash as we read it
+        super()._main_shell_completion(ctx_args, prog_name, _COMPLETES)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is expected to go wrong becomes a line, not a traceback."""

@@ -12,6 +12,9 @@ host = click.option(
     metavar="ADDRESS",
     help="The daemon, like nas:8090. Default: $PADDOCK_HOST, $OLLAMA_HOST, else 127.0.0.1:8090.",
 )
+insecure = click.option(
+    "--insecure", is_flag=True, help="Allow a registry without TLS or with a wrong certificate."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

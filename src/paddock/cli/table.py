@@ -8,19 +8,35 @@ from collections.abc import Iterable, Sequence
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lines of columns two spaces apart; a title that starts with `>` aligns its column right."""
     right = [title.startswith(">") for title in titles]
-    cells = [
-        [title.removeprefix(">") for title in titles],
-        *([printable(c) for c in r] for r in rows),
-    ]
+    plain = [title.removeprefix(">") for title in titles]
+    lines = _aligned([plain, *_clean(rows)], right, "  ")
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def ollama_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lines of columns as Ollama prints them: all to the left, four spaces after each.
+
+    Without titles it is the rows alone.
+    """
+    cells = [list(titles)] if titles else []
+    lines = _aligned([*cells, *_clean(rows)], [], "    ")
+    return "".join(f"{line}    \n" for line in lines)
+
+
+def _clean(rows: Iterable[Sequence[str]]) -> Iterable[list[str]]:
+    return ([printable(cell) for cell in row] for row in rows)
+
+
+def _aligned(cells: list[list[str]], right: Sequence[bool], between: str) -> Iterable[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = (
-        "  ".join(
+    sides = right or [False] * len(widths)
+    return (
+        between.join(
             cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
+            for cell, width, to_right in zip(row, widths, sides, strict=True)
         )
         for row in cells
     )
-    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def printable(text: str) -> str:

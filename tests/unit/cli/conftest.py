@@ -46,6 +46,9 @@ def daemon():
         def do_POST(self):
             self.do_GET()
 
+        def do_DELETE(self):
+            self.do_GET()
+
         def log_message(self, *_args):
             pass
 

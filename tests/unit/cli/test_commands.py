@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from paddock.cli.group import COMMANDS
+
 INSTANCES = {
     "instances": [
         {
@@ -78,9 +80,56 @@ LIBRARY = {
 }
 
 
-def test_ps_shows_what_runs_who_waits_and_what_failed(daemon, run):
+RUNNING = {
+    "models": [
+        {
+            "name": name,
+            "model": name,
+            "size": 5_000_000_000,
+            "digest": "0123456789abcdef" * 4,
+            "expires_at": "2318-01-02T03:04:05+01:00",
+            "size_vram": on_gpu,
+            "context_length": 8192,
+        }
+        for name, on_gpu in (("llama-8b:latest", 4_000_000_000), ("old:latest", 0))
+    ]
+}
+
+
+def test_ps_shows_ollamas_columns_and_what_is_not_ready(daemon, run):
     daemon.json("GET /api/paddock/instances", INSTANCES)
+    daemon.json("GET /api/ps", RUNNING)
     result = run("ps", "--host", daemon.address)
+    lines = result.stdout.splitlines()
+    assert [line.rstrip() for line in lines[:4]] == [
+        "NAME               ID              SIZE      PROCESSOR          CONTEXT    UNTIL",
+        "llama-8b:latest    0123456789ab    5.0 GB    20%/80% CPU/GPU    8192       Forever",
+        "old:latest         0123456789ab    5.0 GB    100% CPU           8192       Forever",
+        "qwen                               1.0 MB                                  Loading... 50%",
+    ]
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert lines[0].endswith("    ")
+    assert lines[5].split() == ["gemma", "key:00ff", "1", "3", "2.0s", "no", "room"]
+    assert lines[7].split()[0] == "bad"
+
+
+def test_ps_shows_those_that_begin_so(daemon, run):
+    daemon.json("GET /api/paddock/instances", INSTANCES)
+    daemon.json("GET /api/ps", RUNNING)
+    result = run("ps", "OLD", "--host", daemon.address)
+    assert [line.split()[0] for line in result.stdout.splitlines()[:2]] == ["NAME", "old:latest"]
+    assert "llama-8b" not in result.stdout
+
+
+def test_ps_of_an_ollama_is_its_list(daemon, run):
+    daemon.json("GET /api/ps", RUNNING)
+    result = run("ps", "--host", daemon.address)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 3)
+
+
+def test_ps_long_shows_what_runs_who_waits_and_what_failed(daemon, run):
+    daemon.json("GET /api/paddock/instances", INSTANCES)
+    result = run("ps", "--long", "--host", daemon.address)
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[1] == "llama-8b ready vulkan 0/2 1m 15s 3m 45s 4.0 GiB 4711"
@@ -91,6 +140,7 @@ def test_ps_shows_what_runs_who_waits_and_what_failed(daemon, run):
 
 def test_ps_of_an_idle_daemon_says_so_on_stderr(daemon, run):
     daemon.json("GET /api/paddock/instances", {"instances": [], "queue": [], "failures": []})
+    daemon.json("GET /api/ps", {"models": []})
     result = run("ps", PADDOCK_HOST=daemon.address)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no model is in memory" in result.stderr
@@ -104,8 +154,47 @@ def test_list_shows_models_and_what_was_left_out(daemon, run):
     assert lines[3] == "/m/\ufffdbad.gguf not a GGUF"
 
 
+TAGS = {
+    "models": [
+        {
+            "name": name,
+            "digest": "0123456789abcdef" * 4,
+            "size": size,
+            "modified_at": "2020-01-02T03:04:05.678901234+02:00",
+        }
+        for name, size in (
+            ("llama3.2:3b", 2_019_393_189),
+            ("a/b:latest", 0),
+            ("\x1bz", 986_000_000),
+        )
+    ]
+}
+
+
+@pytest.mark.parametrize("name", ["list", "ls"])
+def test_list_shows_ollamas_columns(daemon, run, name):
+    daemon.json("GET /api/tags", TAGS)
+    lines = run(name, "--host", daemon.address).stdout.splitlines()
+    assert lines[0].startswith("NAME           ID              SIZE      MODIFIED")
+    assert lines[1].startswith("llama3.2:3b    0123456789ab    2.0 GB    ")
+    assert lines[1].rstrip().endswith(" years ago")
+    assert lines[2].startswith("a/b:latest     0123456789ab    -         ")
+    assert lines[3].startswith("\ufffdz             0123456789ab    986 MB    ")
+
+
+def test_list_shows_those_that_begin_so(daemon, run):
+    daemon.json("GET /api/tags", TAGS)
+    daemon.json("GET /api/paddock/library", LIBRARY)
+    assert len(run("list", "LLAMA", "--host", daemon.address).stdout.splitlines()) == 2
+    assert "llama-8b, llama" in run("list", "-l", "LLAMA", "--host", daemon.address).stdout
+    assert "llama-8b" not in run("list", "-l", "x", "--host", daemon.address).stdout
+    nothing = run("list", "x", "--host", daemon.address)
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert "begins so" in nothing.stderr
+
+
 def test_an_empty_library_says_what_to_do(daemon, run):
-    daemon.json("GET /api/paddock/library", {"models": [], "left_out": []})
+    daemon.json("GET /api/tags", {"models": []})
     result = run("list", "--host", daemon.address)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "copy a GGUF" in result.stderr
@@ -146,6 +235,15 @@ def test_stop(daemon, run, args, path):
     daemon.text(f"POST {path}", "OK")
     assert run("stop", *args, "--host", daemon.address).exit_code == 0
     assert [asked[:2] for asked in daemon.asked] == [("POST", path)]
+
+
+def test_a_model_that_cannot_be_stopped_is_told(daemon, run):
+    error = {"message": "model 'x' not found; did you mean 'xy'?", "type": "t"}
+    daemon.json("POST /api/models/unload/x", {"error": error}, status=404)
+    stderr = failed(run("stop", "x", "--host", daemon.address))
+    assert stderr == (
+        "paddock: couldn't find model \"x\" to stop\n  model 'x' not found; did you mean 'xy'?\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -309,6 +407,7 @@ def test_what_is_not_http_is_told(run):
 def test_version_and_help(run):
     assert run("--version").stdout.startswith("paddock ")
     page = run("--help").stdout
-    for name in ("serve", "demo", "list", "ps", "load", "stop", "logs", "config"):
+    for name in COMMANDS:
         assert f"\n  {name} " in page
         assert run(name, "-h").exit_code == 0
+    assert run("start", "-h").stdout == run("serve", "-h").stdout.replace(" serve ", " start ")

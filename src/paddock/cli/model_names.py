@@ -1,0 +1,34 @@
+"""Names of models to complete a word with, asked of the daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paddock.cli.client import Client, connect
+from paddock.errors import PaddockError
+
+if TYPE_CHECKING:
+    import click
+
+
+def installed(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """For click: names in `paddock list` that begin with `incomplete`; none without a daemon."""
+    try:
+        return matching(connect(ctx.params.get("host")), incomplete)
+    except PaddockError:
+        return []
+
+
+def running(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """For click: the names in `paddock ps` that begin with `incomplete`."""
+    try:
+        return matching(connect(ctx.params.get("host")), incomplete, "/api/ps")
+    except PaddockError:
+        return []
+
+
+def matching(client: Client, incomplete: str, path: str = "/api/tags") -> list[str]:
+    """Names that begin with `incomplete`, without regard to case. Raises what the client does."""
+    begin = incomplete.casefold()
+    names = (str(one["name"]) for one in client.get(path)["models"])
+    return [name for name in names if name.casefold().startswith(begin) and name.isprintable()]
