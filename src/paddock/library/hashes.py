@@ -55,8 +55,8 @@ class Hashes:
 
     def find(self, digest: Digest) -> Hashed | None:
         """A file that had this digest when it was looked at; `Store.adopt` looks again."""
-        path = self._by_digest.get(digest)
-        return self._known.get(path) if path else None
+        known = self._known.get(self._by_digest.get(digest, ""))
+        return known if known is not None and known.digest == digest else None
 
     async def sha256_of(self, path: Path, progress: Progress | None = None) -> Hashed:
         """The digest of a file's bytes; reads them unless the file looks as it did before.

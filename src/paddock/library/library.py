@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paddock.config.current import Current
 from paddock.config.schema import Config
@@ -30,9 +30,11 @@ from paddock.library.header import Header
 from paddock.library.model import Model
 from paddock.library.scan import NOTHING, Scan, ScanStopped, scan
 from paddock.library.store import Store
-from paddock.library.stored import Shelf
 from paddock.library.watch import Watcher
 from paddock.tasks import cancel_and_wait, spawn
+
+if TYPE_CHECKING:
+    from paddock.library.stored import Shelf
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ class Library:
         self._found = NOTHING
         self.hashes = Hashes(cache_dir)
         """What is known of the folders' files by their digest."""
-        self._shelf = Shelf(self.store)
+        self._shelf: Shelf | None = None
         self._changing = asyncio.Lock()
         self._watcher = Watcher(current.config.models_dir, self.store.manifests)
         self._scanning = asyncio.Lock()
@@ -162,9 +164,18 @@ class Library:
 
     def _look(self) -> Draft:
         config = self._current.config
-        if self._shelf.store.root != config.store_dir:
-            self._shelf = Shelf(Store(config.store_dir))
-        return _draft(scan(config.models_dir, self._cache, self._stop, self._shelf), config)
+        shelf = self._shelf_of(Store(config.store_dir))
+        return _draft(scan(config.models_dir, self._cache, self._stop, shelf), config)
+
+    def _shelf_of(self, store: Store) -> Shelf | None:
+        """What looks at the store; None while that is absent: then it costs a start nothing."""
+        if not os.path.lexists(store.manifests):
+            return None
+        if self._shelf is None or self._shelf.store.root != store.root:
+            from paddock.library.stored import Shelf  # noqa: PLC0415 - it imports much more
+
+            self._shelf = Shelf(store)
+        return self._shelf
 
     def _take(self, draft: Draft) -> None:
         before, self._catalog, self._found = self._catalog, draft.catalog, draft.found

@@ -35,17 +35,25 @@ class OllamaName(NamedTuple):
         Raises InvalidName.
         """
         plain = text.strip().removeprefix("https://").removeprefix("http://")
-        front, _, last = plain.rpartition("/")
-        model, colon, tag = last.partition(":")
-        host, _, namespace = front.rpartition("/") if "/" in front else ("", "", front)
-        return cls.of(host or HOST, namespace or NAMESPACE, model, tag if colon else TAG)
+        front, has_namespace, last = plain.rpartition("/")
+        host, has_host, namespace = front.rpartition("/")
+        model, has_tag, tag = last.partition(":")
+        name = cls(
+            host if has_host else HOST,
+            namespace if has_namespace else NAMESPACE,
+            model,
+            tag if has_tag else TAG,
+        )
+        if not name._is_valid():
+            raise InvalidName(text)
+        return name
 
     @classmethod
     def of(cls, host: str, namespace: str, model: str, tag: str) -> Self:
         """The name of these parts. Raises InvalidName."""
         name = cls(host, namespace, model, tag)
         if not name._is_valid():
-            raise InvalidName(name.full)
+            raise InvalidName(str(name))
         return name
 
     def _is_valid(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paddock.config.model_entry import ModelEntry
 from paddock.errors import GgufError
@@ -24,8 +24,10 @@ from paddock.library.model import LeftOut, Model
 from paddock.library.naming import lookup_key, model_id
 from paddock.library.projectors import Candidate, pair
 from paddock.library.shards import Sisters, group, problem, whole
-from paddock.library.stored import Shelf, Shelved
 from paddock.library.walk import Found, Walk, walk
+
+if TYPE_CHECKING:
+    from paddock.library.stored import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,20 @@ def scan(
     reader = _Reader(cache, stop)
     walked = walk(roots, [shelf.store.manifests, shelf.store.blobs] if shelf else ())
     facts = _read_all(walked, reader)
-    shelved = shelf.look(reader.read) if shelf else Shelved()
-    cache.keep_only({file.path for file in walked.files} | shelved.files)
-    cache.save()
-    models = _outside_store(_unique(_models(walked, facts), walked), shelved, walked)
+    paths = {file.path for file in walked.files}
     folders = {(path, *identity) for identity, path in walked.folders.items()}
+    stored: list[Model] = []
+    if shelf is not None:
+        shelved = shelf.look(reader.read)
+        stored, paths, folders = shelved.models, paths | shelved.files, folders | shelved.folders
+        walked.left_out += shelved.left_out
+    cache.keep_only(paths)
+    cache.save()
+    models = _outside_store(_unique(_models(walked, facts), walked), stored, walked)
     return Scan(
-        models=tuple(sorted((*models, *shelved.models), key=lambda model: model.id)),
-        left_out=tuple(
-            sorted((*walked.left_out, *shelved.left_out), key=lambda left: str(left.path))
-        ),
-        folders=frozenset(folders | shelved.folders),
+        models=tuple(sorted((*models, *stored), key=lambda model: model.id)),
+        left_out=tuple(sorted(walked.left_out, key=lambda left: str(left.path))),
+        folders=frozenset(folders),
     )
 
 
@@ -102,14 +107,14 @@ def _read_all(walked: Walk, reader: _Reader) -> dict[str, Facts]:
     return facts
 
 
-def _outside_store(models: list[Model], shelved: Shelved, walked: Walk) -> list[Model]:
+def _outside_store(models: list[Model], stored: list[Model], walked: Walk) -> list[Model]:
     """The folders' models whose name the store does not have.
 
     One that is the store's very file is the same model, and is found by the store's name.
     """
-    if not shelved.models:
+    if not stored:
         return models
-    in_store = {lookup_key(model.id): model for model in shelved.models}
+    in_store = {lookup_key(model.id): model for model in stored}
     kept = []
     for model in models:
         other = in_store.get(model.id)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -37,16 +36,18 @@ Read = Callable[[Found], Facts | str]
 """What a file's header tells, or why it is no model."""
 
 
-@dataclass(slots=True)
 class Shelved:
     """What is in the store at one moment."""
 
-    models: list[Model] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
-    folders: set[tuple[str, int, int]] = field(default_factory=set)
-    """Path, device and inode of every folder whose changes matter."""
-    files: set[str] = field(default_factory=set)
-    """Paths of the blobs whose headers count."""
+    __slots__ = ("files", "folders", "left_out", "models")
+
+    def __init__(self) -> None:
+        self.models: list[Model] = []
+        self.left_out: list[LeftOut] = []
+        self.folders: set[tuple[str, int, int]] = set()
+        """Path, device and inode of every folder whose changes matter."""
+        self.files: set[str] = set()
+        """Paths of the blobs whose headers count."""
 
 
 class _Told(NamedTuple):

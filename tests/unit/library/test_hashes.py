@@ -47,7 +47,9 @@ async def test_a_changed_file_is_read_again(tmp_path, file):
     hashes = Hashes(tmp_path / "cache")
     first = await hashes.sha256_of(file)
     file.write_bytes(b"other")
-    assert (await hashes.sha256_of(file)).digest == digest_of(file) != first.digest
+    second = await hashes.sha256_of(file)
+    assert second.digest == digest_of(file) != first.digest
+    assert (hashes.find(first.digest), hashes.find(second.digest)) == (None, second)
 
 
 async def test_progress_is_told_to_the_end(tmp_path, file, monkeypatch):
