@@ -351,6 +351,22 @@ def test_an_upload_that_breaks_off_leaves_nothing(door: House):
     door.until(lambda: everything_below(store_of(door)) == before, "nothing is left of it")
 
 
+def test_a_file_that_the_disk_has_no_room_for_is_refused_at_once(door: House):
+    door.url, url = door.ollama_url, door.url
+    try:
+        with door.wire() as wire:
+            wire.send(
+                f"POST /api/blobs/sha256:{'3' * 64} HTTP/1.1\r\nHost: localhost\r\n"
+                f"Content-Length: {1 << 60}\r\n\r\n".encode()
+            )
+            answer = wire.bytes_until(b"}")
+    finally:
+        door.url = url
+
+    assert b" 500 " in answer
+    assert b"the store has room for" in answer
+
+
 def test_the_same_blob_may_be_sent_twice_at_once(door: House, tmp_path: Path):
     data = b"x" * 3_000_000
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
