@@ -80,7 +80,7 @@ def _typed(key: str, value: Any) -> Any:
     if kind is list:
         texts = [value] if isinstance(value, str) else value
         whole = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-        return texts[:MAX_STOPS] if whole else None
+        return [_clean(text) for text in texts[:MAX_STOPS]] if whole else None
     if kind is bool:
         return value if isinstance(value, bool) else None
     if kind is None or not isinstance(value, int | float) or isinstance(value, bool):
@@ -99,7 +99,7 @@ def _messages(store: Store, manifest: Manifest) -> tuple[Said, ...]:
             told = None
         if not isinstance(told, list):
             raise InvalidManifest("its messages are damaged")
-        said += [Said(one["role"], one["content"]) for one in told if _is_message(one)]
+        said += [Said(one["role"], _clean(one["content"])) for one in told if _is_message(one)]
     return tuple(said)
 
 
@@ -123,7 +123,12 @@ def _object(data: bytes, what: str) -> dict[str, Any]:
 
 def _name(config: Mapping[str, Any], key: str) -> str:
     value = config.get(key)
-    return value if isinstance(value, str) and len(value) <= _MAX_NAME else ""
+    return _clean(value) if isinstance(value, str) and len(value) <= _MAX_NAME else ""
+
+
+def _clean(text: str) -> str:
+    """The text with a mark for what JSON can escape and UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _text(data: bytes) -> str:

@@ -87,9 +87,9 @@ class Store:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.manifests = root / "manifests"
-        self.blobs = root / "blobs"
+        self.root = root.absolute()
+        self.manifests = self.root / "manifests"
+        self.blobs = self.root / "blobs"
 
     @property
     def writable(self) -> bool:

@@ -7,6 +7,8 @@ import shutil
 from threading import Event
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.fakes.gguf_maker import Gguf
 from tests.fakes.ollama_store import IMAGE, OllamaStore
 
@@ -307,6 +309,56 @@ def test_parameters_of_a_wrong_type_are_passed_by(only, ollama, gguf):
     }
     ollama.add("x", gguf, params=params)
     assert only().recipe.parameters == {"top_k": 40, "stop": ["x"]}
+
+
+def test_what_is_no_text_does_not_get_further(only, ollama, gguf):
+    ollama.add(
+        "x",
+        gguf,
+        params={"stop": ["\ud800"]},
+        messages=[{"role": "user", "content": "\udfff"}, {"role": "thief", "content": "x"}, 7],
+    )
+    recipe = only().recipe
+    assert (recipe.parameters, recipe.messages) == ({"stop": ["?"]}, (Said("user", "?"),))
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+places = [
+    ("layers",),
+    ("config",),
+    ("layers", 0),
+    ("layers", 0, "digest"),
+    ("layers", 0, "size"),
+    ("layers", 0, "mediaType"),
+    ("config", "digest"),
+    ("config", "size"),
+]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(places), anything)
+def test_a_manifest_with_anything_in_it_is_a_model_or_left_out(look, ollama, gguf, place, value):
+    manifest = json.loads(ollama.add("x", gguf).read_bytes())
+    inner = manifest
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    ollama.write("x", manifest)
+    found = look()
+    assert len(found.models) + len(found.left_out) == 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["params", "messages"]), anything)
+def test_a_layer_with_anything_in_it_is_read_or_refused(look, ollama, gguf, kind, value):
+    layer = ollama.layer(kind, json.dumps(value))
+    ollama.add_layers("x", [weights(ollama, gguf), layer])
+    found = look()
+    assert len(found.models) + len(found.left_out) == 1
 
 
 # --- one world -----------------------------------------------------------------------------------
