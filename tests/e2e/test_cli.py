@@ -101,7 +101,7 @@ def test_load_ps_and_stop(empty: House) -> None:
     assert (loaded.returncode, loaded.stdout) == (0, "")
     assert "llama-a is ready" in loaded.stderr
     assert running.stdout.splitlines()[1].split()[0] == "llama-a:latest"
-    assert running.stdout.rstrip().endswith("from now")
+    assert running.stdout.splitlines()[1].rstrip().endswith("from now")
     assert long.stdout.splitlines()[1].split()[:2] == ["llama-a", "ready"]
     assert stopped.returncode == 0
     assert "llama-a" not in after.stdout
