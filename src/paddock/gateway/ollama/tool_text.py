@@ -230,6 +230,8 @@ class ToolReader:
         if name not in self._tools:
             return None
         given = next((value[key] for key in _ARGUMENTS if key in value), None)
+        if given is None and self._bare:  # with no tag before it, that is too little
+            return None
         arguments = _object(given) if isinstance(given, str) else given or {}
         return ToolCall(name, arguments) if isinstance(arguments, dict) else None
 
@@ -304,10 +306,11 @@ def tags_of(template: Template) -> Tags:
     if name_at < 0:
         return Tags()
     head = called[_shared(called, said) : name_at].partition("{")[0].strip()
-    opening = head.rpartition("\n")[2]
+    words = head.rstrip("[ \n") or head
+    opening = words.rpartition("\n")[2]
     _, _, tail = called[name_at:].partition(_VALUE)
     closing = _END_TAG.match(tail)
-    return Tags(opening.rstrip("[ ") or opening, closing[1] if closing else "")
+    return Tags(opening, closing[1] if closing else "")
 
 
 def _shared(one: str, other: str) -> int:
