@@ -327,7 +327,7 @@ class Machine(RuleBasedStateMachine):
             there = self.state.residents
             idle = [r for r in there if r.idle and r.open and not self.kept(r)]
             if out:
-                assert not {r.model.id for r in there} & out <= {r.model.id for r in idle}
+                assert not {r for r in there if r.model.id in out} <= set(idle)
             else:
                 assert len(there) >= self.state.limits.max_loaded
                 assert not idle or any(r.state is InstanceState.STOPPING for r in there)
@@ -339,9 +339,9 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def with_one_room_a_turn_that_is_over_ends(self):
-        serving = [i for i in self.view.instances if i.active and not i.leaving]
+        serving = [i for i in self.view.instances if i.active]
         limits = self.state.limits
-        if limits.max_loaded > 1 or len(serving) != 1 or limits.priorities:
+        if limits.max_loaded > 1 or len(serving) != 1 or serving[0].leaving or limits.priorities:
             return
         ready_at = max(self.ready_at[serving[0].instance], self.said_at)
         housed = {i.model for i in self.view.instances if not i.leaving}
