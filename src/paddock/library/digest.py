@@ -43,17 +43,19 @@ class Digest(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """How a file looks from outside: while that stays the same, so do its bytes."""
+    """How a file looks from outside: while that stays the same, so do its bytes.
+
+    Without its device: the numbers of some file systems are others after every start.
+    """
 
     size: int
     mtime_ns: int
     inode: int
-    device: int
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
         """The stamp of a file with this status."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 class Hashed(NamedTuple):

@@ -137,5 +137,5 @@ def _looks(path: Path) -> Stamp:
 
 
 def _stamp(told: Any) -> Stamp:
-    size, mtime_ns, inode, device = told
-    return Stamp(int(size), int(mtime_ns), int(inode), int(device))
+    size, mtime_ns, inode = told
+    return Stamp(int(size), int(mtime_ns), int(inode))

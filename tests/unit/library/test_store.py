@@ -230,6 +230,24 @@ def test_a_file_on_another_disk_is_adopted_by_reference(store, gguf, monkeypatch
     assert gguf.read_bytes() == b"GGUF weights"
 
 
+def test_a_file_that_shares_blocks_is_adopted_by_reflink(store, gguf, monkeypatch):
+    def refuse(*_):
+        raise OSError(1, "Operation not permitted")
+
+    def clone(target, number, source):
+        assert number == 0x40049409
+        target.write(os.pread(source, 1000, 0))
+        target.flush()
+
+    monkeypatch.setattr("os.link", refuse)
+    monkeypatch.setattr("fcntl.ioctl", clone)
+    file = hashed(gguf)
+    assert store.adopt(file) is How.REFLINKED
+    blob = store.blob(file.digest)
+    assert (blob.read_bytes(), blob.is_symlink()) == (b"GGUF weights", False)
+    assert blob.stat().st_mode & 0o777 == 0o644
+
+
 def layer(file):
     return Layer(kinds.MODEL, file.digest, file.stamp.size)
 
