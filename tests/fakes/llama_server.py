@@ -45,6 +45,7 @@ Of a request (all three ways):
   bytewise=1      write every byte on its own
   big=N           make the first token N bytes long
   status=N        answer with this error status
+  window=N        refuse a prompt of more than N words, as one that is longer than the context
   tool=NAME       call this tool with {"x": 1} instead of speaking
   reasoning=N     think N tokens first
   text=WORD       say WORD instead of t0 t1 ...
@@ -272,6 +273,17 @@ def prompt_of(body: Json) -> str:
         if isinstance(body.get(key), str):
             return str(body[key])
     return ""
+
+
+def words_of(body: Json) -> int:
+    """Words of everything that a request wants worked through."""
+    items = body.get("messages")
+    if isinstance(items, list):
+        return sum(len(text_of(item.get("content")).split()) for item in items)
+    prompt = body.get("prompt")
+    if isinstance(prompt, list):
+        return sum(1 if isinstance(part, int) else len(part.split()) for part in prompt)
+    return len(prompt_of(body).split())
 
 
 def switches_of(base: Switches, body: Json) -> Switches:
@@ -667,10 +679,10 @@ class Request:
 
 
 class Refusal(Exception):
-    def __init__(self, status: int, kind: str, message: str) -> None:
+    def __init__(self, status: int, kind: str, message: str, **more: int) -> None:
         super().__init__(message)
         self.status = status
-        self.body = pack({"error": {"code": status, "message": message, "type": kind}})
+        self.body = pack({"error": {"code": status, "message": message, "type": kind, **more}})
 
 
 class Connection(asyncio.Protocol):
@@ -916,6 +928,15 @@ class Server:
             reply = shape(self.alias, body, switches_of(self.switches, body))
             if status := int(reply.switches.number("status", 0)):
                 raise Refusal(status, "server_error", "fake status")
+            window, words = int(reply.switches.number("window", 0)), words_of(body)
+            if 0 < window < words:
+                raise Refusal(
+                    400,
+                    "exceed_context_size_error",
+                    "the request exceeds the available context size",
+                    n_prompt_tokens=words,
+                    n_ctx=window,
+                )
             await self._generate(connection, reply, stream=bool(body.get("stream")))
         except Refusal as refusal:
             connection.answer(refusal.status, refusal.body)
@@ -1212,12 +1233,19 @@ def _rerank(server: Server, request: Request) -> Json:
     return {"model": server.alias, "object": "list", "usage": usage, "results": shown}
 
 
+WORDS: list[str] = []
+"""Each word is a token, in the order they were first asked about."""
+
+
 def _tokenize(server: Server, request: Request) -> Json:
-    return {"tokens": list(range(len(str(request.json().get("content", "")).split())))}
+    words = str(request.json().get("content", "")).split()
+    WORDS.extend(word for word in dict.fromkeys(words) if word not in WORDS)
+    return {"tokens": [WORDS.index(word) for word in words]}
 
 
 def _detokenize(server: Server, request: Request) -> Json:
-    return {"content": " ".join(f"t{token}" for token in request.json().get("tokens", []))}
+    tokens = request.json().get("tokens", [])
+    return {"content": " ".join(WORDS[t] if t < len(WORDS) else f"t{t}" for t in tokens)}
 
 
 def _template(server: Server, request: Request) -> Json:

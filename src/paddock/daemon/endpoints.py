@@ -56,7 +56,7 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
     forwarder = Forwarder(leasing, peers, current, recorder)
     front = Front(library, [])
     health = ConfigEndpoints(current, parts.reloader.reload)
-    models = ModelEndpoints(names, forwarder)
+    models = ModelEndpoints(current, names, forwarder)
     listed = ModelList(current, library, scheduler, names, profiles, peers)
     serving = Serving(names, profiles, peers, leasing, forwarder, models, listed)
     routes = (

@@ -106,7 +106,7 @@ class Dialogue:
         self.body = body
         self.writer = writer
         self.template = template
-        self._size = size
+        self.size = size
         self._truncates = truncates
         self._on_model = on_model
         self._on_truncated = on_truncated
@@ -124,7 +124,7 @@ class Dialogue:
         return Ask(
             "POST",
             CHAT,
-            await written(body | PEER_STREAM, self._size),
+            await written(body | PEER_STREAM, self.size),
             JSON,
             translator=Generation(ChatReader(), self.writer),
         )
@@ -150,7 +150,7 @@ class Dialogue:
         return Ask(
             "POST",
             path,
-            await written(body, self._size),
+            await written(body, self.size),
             JSON,
             translator=Generation(reader, self.writer, self.settle(instance)),
             recover=self.recover,

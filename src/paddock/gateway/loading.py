@@ -1,6 +1,6 @@
 """What a client that streams is told while it waits for its model, in its own dialect.
 
-Chat completions carry it as reasoning, which clients show and keep out of the answer. Anthropic's
+Chats carry it as reasoning, which clients show and keep out of the answer. Anthropic's
 Messages may send `ping` events at any time. In every other stream it is a comment: clients skip it,
 people at a terminal read it.
 """
@@ -125,8 +125,42 @@ class Reasoning:
         return sse.event(json.dumps({**self._chunk, "choices": [choice]}).encode())
 
 
+class Lines:
+    """For Ollama's chats and prompts: thoughts, which clients show and keep out of the answer."""
+
+    def __init__(self, path: str, model: str) -> None:
+        self._is_chat = path == "/api/chat"
+        self._model = model
+        self._subject = ""
+
+    def news(self, wait: Wait) -> bytes:
+        """A line; one that goes on with the last one's subject does not repeat it."""
+        known = wait.subject == self._subject and wait.detail
+        self._subject = wait.subject
+        return self._line(f"{wait.detail if known else wait}\n")
+
+    def alive(self, wait: Wait) -> bytes:  # noqa: ARG002 - nothing of it is new
+        """A line that says nothing: one without an object would be no line of Ollama's."""
+        return self._line("")
+
+    def ready(self, model: str, seconds: float) -> bytes:
+        return self._line(_ready(model, seconds) + "\n\n")
+
+    def _line(self, text: str) -> bytes:
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        thought = {"thinking": text} if text else {}
+        told: dict[str, object] = {"model": self._model, "created_at": now}
+        if self._is_chat:
+            told["message"] = {"role": "assistant", "content": "", **thought}
+        else:
+            told |= {"response": "", **thought}
+        return json.dumps({**told, "done": False}).encode() + b"\n"
+
+
 def dialect_of(path: str, request: str, model: str) -> Dialect:
     """The dialect that the client of this request speaks."""
+    if path in {"/api/chat", "/api/generate"}:
+        return Lines(path, model)
     if path.endswith("/chat/completions"):
         return Reasoning(request, model)
     return Pings() if is_anthropic(path) else Comments()

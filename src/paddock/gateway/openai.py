@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from paddock import __version__
+from paddock.config.current import Current
 from paddock.errors import InvalidRequest
 from paddock.gateway.assemble import plan
 from paddock.gateway.body import LARGE, dump_json, model_name, parse_json_async
@@ -23,9 +24,10 @@ from paddock.gateway.forms import form_of, is_form
 from paddock.gateway.forward import Ask, Forwarder, passed_headers
 from paddock.gateway.naming import Names, Target
 from paddock.gateway.peer import PeerModel
+from paddock.gateway.recipes import told_by
 from paddock.gateway.routes import Call, Route
 from paddock.gateway.screen import screen
-from paddock.library.model import Model
+from paddock.library.model import Model, Recipe
 
 JSON_LIMIT = 64 << 20
 UPLOAD_LIMIT = 100 << 20
@@ -87,12 +89,14 @@ QUERY_PATHS = ("/v1/audio/voices", "/sdapi/v1/loras", "/props")
 """Endpoints without a body: the query names the model."""
 
 JSON = ((b"Content-Type", b"application/json"),)
+CHAT = "/v1/chat/completions"
 
 
 class ModelEndpoints:
     """The endpoints whose answer comes from a model."""
 
-    def __init__(self, names: Names, forwarder: Forwarder) -> None:
+    def __init__(self, current: Current, names: Names, forwarder: Forwarder) -> None:
+        self._current = current
         self._names = names
         self._forwarder = forwarder
 
@@ -141,8 +145,23 @@ class ModelEndpoints:
         body = await parse_json_async(raw)
         target = self._names.resolve(_model_asked_for(call, body))
         path = call.request.path
-        ask = await _ask(target, JSON_TARGETS.get(path, path), body, raw)
+        path = JSON_TARGETS.get(path, path)
+        recipe = _recipe(target.model)
+        if recipe and recipe.template and path == CHAT:
+            ask = self._templated(target, body, len(raw))
+            if ask is not None:
+                return await self._forwarder.translate(call, target, ask)
+        ask = await _ask(target, path, body, raw)
         return await self._forwarder.forward(call, target, ask)
+
+    def _templated(self, target: Target, body: dict[str, Any], size: int) -> Ask | None:
+        """How to ask for a chat by the template that a model brings; None: as any model."""
+        from paddock.gateway.templated_chat import (  # noqa: PLC0415 - few models bring one
+            templated_ask,
+        )
+
+        told = _told(target, CHAT, body, screened=True)
+        return templated_ask(target.model, self._current.config.ollama.go_template, told, size)
 
     async def _answer_form(self, call: Call, raw: bytes) -> web.StreamResponse:
         form = form_of(_content_type(call), raw)
@@ -199,8 +218,15 @@ def _told(target: Target, path: str, body: dict[str, Any], *, screened: bool) ->
     filters = target.filters
     told = renamed(body, target.told)
     told = stripped(told, filters) if filters else told
+    recipe = _recipe(target.model)
+    told = told_by(recipe, path, told) if recipe else told
     told = screen(path, told) if screened else told
     return overridden(told, filters, target.name) if filters else told
+
+
+def _recipe(model: Model | PeerModel) -> Recipe | None:
+    """What a model adds to its weights; of most models nothing."""
+    return None if isinstance(model, PeerModel) else model.recipe
 
 
 async def _written(body: dict[str, Any], size: int) -> bytes:
