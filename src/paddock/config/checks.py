@@ -137,7 +137,7 @@ def _allowed_origins(config: Config) -> Iterator[Fault]:
 
 def _ollama_origins(config: Config) -> Iterator[Fault]:
     for index, origin in enumerate(config.ollama.origins):
-        if not ORIGIN.fullmatch(origin.lower()):
+        if not re.fullmatch(ORIGIN, origin.lower()):
             yield Fault(
                 ("ollama", "origins", index),
                 f"{origin!r} is not an origin",

@@ -14,16 +14,14 @@ from paddock.units import parse_duration
 FOR_EVER: Final = -1.0
 """A time in memory without end."""
 
-ORIGIN: Final = re.compile(
-    r"(\*|[a-z*][a-z0-9+.*-]*://([A-Za-z0-9.*-]*|\[[0-9A-Fa-f:.]+\])(:[0-9*]{1,5})?)"
-)
+ORIGIN: Final = r"\*|[a-z*][a-z0-9+.*-]*://([A-Za-z0-9.*-]*|\[[0-9A-Fa-f:.]+\])(:[0-9*]{1,5})?"
 """A web page's origin, in which `*` stands for any characters."""
 
-_NEGATIVE = re.compile(r"-[0-9.hmsu]+")
+_NEGATIVE: Final = r"-[0-9.hmsu]+"
 
 
 def _keep_alive(value: object) -> float:
-    if isinstance(value, str) and _NEGATIVE.fullmatch(value.strip()):
+    if isinstance(value, str) and re.fullmatch(_NEGATIVE, value.strip()):
         return FOR_EVER
     if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
         return FOR_EVER
