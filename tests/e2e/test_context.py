@@ -17,6 +17,7 @@ def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A daemon with a model trained for 4096 tokens that is loaded with 1024."""
     house = House(tmp_path_factory.mktemp("roomy"))
     house.add("llama-a")
+    house.add("llama-b")
     house.start(
         house.config(
             contextLength=1024,
@@ -28,7 +29,7 @@ def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                 }
             },
             selectors={"any": {"strategy": "pin", "targets": ["llama-a"]}},
-            models={"cmd": {"cmd": house.command()}},
+            models={"cmd": {"cmd": house.command()}, "llama-b": {"args": "-c 600"}},
         )
     )
     yield house
@@ -123,3 +124,10 @@ def test_the_owner_sees_memory_context_and_time_of_what_runs(home):
     one = instance(home)
     assert one["memory"] == {"CPU": 3 * MIB // 2, "Vulkan0": 64 * MIB}
     assert (one["context"], one["keep_alive"], one["ttl"]) == (1024, 300, 300)
+
+
+def test_a_context_of_the_owners_own_flags_is_everybodys(home):
+    assert chat(home, "llama-b") == 200
+    first = instance(home)
+    assert (first["context"], chat(home, "llama-b@2k")) == (300, 200)
+    assert instance(home)["instance"] == first["instance"]

@@ -27,6 +27,8 @@ REPLACES = {
 }
 """Flags of the owner that take the place of more than one of ours."""
 
+CONTEXT_FLAGS = frozenset({"-c", "--ctx-size", "--kv-unified-per-slot"})
+
 AUTOMATIC_SLOTS = 4
 """What llama-server makes of `--parallel -1`."""
 
@@ -78,6 +80,14 @@ def command_line(
 def context_per_request(model: Model, config: Config) -> int:
     """Tokens that one request may use; never more than the model was trained for. 0 = unknown."""
     return context_of(model, config.context_length)
+
+
+def fixes_context(model: Model, config: Config) -> bool:
+    """Whether the owner's own flags say the context: then no request can have another."""
+    name = model.settings.engine or config.engine or next(iter(config.engines), "")
+    engine = config.engines.get(name)
+    texts = (engine.args if engine else "", config.default_model_args, model.settings.args)
+    return any(word.replace("_", "-") in CONTEXT_FLAGS for text in texts for word in text.split())
 
 
 def _identity(model: Model, port: int) -> list[Wish]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from paddock.config.current import Current
+from paddock.engine.arguments import fixes_context
 from paddock.engine.instance import Instance
 from paddock.errors import PaddockError
 from paddock.events import EventBus
@@ -49,7 +50,7 @@ class Leasing:
         Raises what the scheduler raises, and InvalidRequest for what no model can be loaded with;
         then `relay` may have begun its stream. Cancelling gives the place in the queue back.
         """
-        asked = checked(joined(asked, options_of(call)))
+        asked = self._possible(model, checked(joined(asked, options_of(call))))
         if self._library is not None and model.twin:
             model = running_model(model, self._library.catalog.models)
         lease = self._scheduler.lease_now(model, client=call.client, asked=asked)
@@ -58,6 +59,13 @@ class Leasing:
         if relay is None:
             return await self._wait(call, model, asked)
         return await self._wait_and_tell(call, model, relay, asked)
+
+    def _possible(self, model: Model, asked: LoadOptions) -> LoadOptions:
+        """What was asked for, without a context where it would be loaded with the same again."""
+        if asked.context is None or not fixes_context(model, self._current.config):
+            return asked
+        rest = asked._replace(context=None)
+        return NOT_SAID if rest == NOT_SAID else rest
 
     async def _wait(self, call: Call, model: Model, asked: LoadOptions) -> Lease[Instance]:
         return await self._scheduler.lease(model, client=call.client, request=call.id, asked=asked)

@@ -156,6 +156,8 @@ class Core(Generic[InstanceT]):
             self._renew(model)
         for model in refreshed:
             self._renew(model)
+            if model.twin and model.id not in self.state.queue.lines:
+                self._leave_to_twin(model)
             for resident in self.state.of(model.id):
                 if base(resident.model) == base(model):
                     resident.takes(renewed(resident.model, model), self.state.limits)
@@ -236,6 +238,11 @@ class Core(Generic[InstanceT]):
         serving = len(current.leases) if current else 0
         slots = current.slots if current and current.ready else self.state.limits.slots(model)
         return len(self.state.queue.lines.get(model.id, ())) + serving - slots
+
+    def _leave_to_twin(self, model: Model) -> None:
+        """From now on another model's instance serves this one's requests."""
+        for resident in self.state.of(model.id):
+            resident.leave(Leaving.REPLACED)
 
     def _make_way(self, version: Model) -> None:
         """Instances of the model that are not this version take no new leases."""

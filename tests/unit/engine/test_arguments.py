@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from paddock.config.model_entry import ModelEntry
-from paddock.config.schema import Config
-from paddock.engine.arguments import command_line, context_per_request
+from paddock.config.schema import Config, EngineEntry
+from paddock.engine.arguments import command_line, context_per_request, fixes_context
 from paddock.engine.flags import FlagTable, parse_help
 from paddock.errors import ArgumentRefused
 from paddock.library.model import NOT_SAID, HeaderSummary, LoadOptions, Model, Trait
@@ -240,3 +240,21 @@ def test_an_embedding_model_takes_whole_inputs_whatever_its_batch(table):
 def test_a_context_that_no_engine_can_count_is_refused(table):
     with pytest.raises(ArgumentRefused, match="context of 16777216 tokens"):
         line(table, model(context=0, options=LoadOptions(1 << 24), parallel=512))
+
+
+@pytest.mark.parametrize(
+    ("engine", "default", "own", "fixed"),
+    [
+        ("", "--no-webui", "", False),
+        ("-c 100", "", "", True),
+        ("", "--ctx-size 100", "", True),
+        ("", "", "--ctx_size 100", True),
+        ("", "", "--cache-ram 5", False),
+    ],
+)
+def test_the_owners_flags_may_say_the_context(engine, default, own, fixed):
+    config = Config(
+        engines={"one": EngineEntry(llama_server="llama-server", args=engine)},
+        default_model_args=default,
+    )
+    assert fixes_context(model(args=own), config) is fixed

@@ -203,6 +203,16 @@ def test_a_removed_model_takes_its_versions_along(play):
     run(play, test)
 
 
+def test_a_model_that_has_a_twin_now_leaves_its_requests_to_that(play):
+    async def test(bench):
+        await once(bench)
+        bench.scheduler.catalog_changed(refreshed=[replace(A, twin="b")])
+        await bench.settle()
+        assert bench.scheduler.snapshot().instances == ()
+
+    run(play, test)
+
+
 # --- failures ---
 
 
