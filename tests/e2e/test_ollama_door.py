@@ -328,6 +328,20 @@ def test_a_context_is_asked_for_in_a_header(door: House) -> None:
     assert "X-Paddock-Context" in answer.json()["error"]["message"]
 
 
+def test_openais_list_has_ollamas_names_and_owners(
+    chatgpt: openai.OpenAI, client: ollama.Client, door: House
+) -> None:
+    client.copy("plain", "somebody/mine")
+    owners = {model.id: model.owned_by for model in chatgpt.models.list()}
+
+    assert (owners["plain:latest"], owners["somebody/mine:latest"]) == ("library", "somebody")
+    for name in ("somebody/mine", "somebody/mine:latest"):
+        assert chatgpt.models.retrieve(name).id == "somebody/mine:latest"
+    assert ask(door, "GET", "/v1/models/somebody/mine").json()["owned_by"] == "somebody"
+    assert ask(door, "GET", "/v1/models/none").json()["error"]["type"] == "not_found_error"
+    client.delete("somebody/mine")
+
+
 def test_every_other_route_of_openai_is_here_too(chatgpt: openai.OpenAI, door: House) -> None:
     assert chatgpt.responses.create(model="plain", input="hi").output_text
     assert chatgpt.completions.create(model="plain", prompt="hi").choices[0].text

@@ -6,7 +6,7 @@ from paddock.daemon.parts import Parts, Serving
 from paddock.gateway.ollama.answering import Answering
 from paddock.gateway.ollama.blobs import Blobs
 from paddock.gateway.ollama.chat import Chat
-from paddock.gateway.ollama.compat import Compat
+from paddock.gateway.ollama.compat import Compat, CompatModels
 from paddock.gateway.ollama.create import Create
 from paddock.gateway.ollama.embed import Embed
 from paddock.gateway.ollama.generate import Generate
@@ -56,7 +56,8 @@ def _making(parts: Parts, serving: Serving) -> tuple[Route, ...]:
 
 def openai_endpoints(parts: Parts, serving: Serving) -> tuple[Route, ...]:
     """OpenAI's API, as far as Ollama's door answers it in another way."""
-    return Compat(_answering(parts, serving)).routes()
+    answering = _answering(parts, serving)
+    return (*Compat(answering).routes(), *CompatModels(serving.listed).routes())
 
 
 def _answering(parts: Parts, serving: Serving) -> Answering:

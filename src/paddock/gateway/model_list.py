@@ -89,17 +89,25 @@ class ModelList:
         """Everything that is listed, by id. A Paddock that asks is not told of our peers' models:
         of two that ask each other, neither would ever be done.
         """
-        entries = self._all(with_peers=VIA not in call.request.headers)
-        data = [entries[name] for name in sorted(entries)]
+        data = self.entries(with_peers=VIA not in call.request.headers)
         return web.json_response({"object": "list", "data": data})
 
     async def model(self, call: Call) -> web.Response:
         """One entry, by any name that leads to it."""
         name = call.request.rel_url.path.removeprefix("/v1/models/")
+        return web.json_response(self.entry(name))
+
+    def entries(self, *, with_peers: bool) -> list[Entry]:
+        """Everything that is listed, by id."""
+        entries = self._all(with_peers=with_peers)
+        return [entries[name] for name in sorted(entries)]
+
+    def entry(self, name: str) -> Entry:
+        """What `name` leads to. Raises UnknownModel with the nearest names."""
         entry = self._all(with_peers=True).get(name) or self._found(self._profiles.pinned(name))
         if entry is None:
             raise self._names.unknown(name)
-        return web.json_response(entry)
+        return entry
 
     def _found(self, name: str) -> Entry | None:
         """The entry of what `name` leads to, listed or not, as `Names.resolve` has it."""

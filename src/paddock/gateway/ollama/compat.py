@@ -15,20 +15,24 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from paddock.errors import InvalidRequest, PaddockError
+from paddock.errors import InvalidName, InvalidRequest, PaddockError
 from paddock.gateway import problems
 from paddock.gateway.body import dump_json, model_name
 from paddock.gateway.dialogue import CHAT, Dialogue
 from paddock.gateway.generation import End, Piece, ToolCall, Writer
+from paddock.gateway.model_list import ModelList
 from paddock.gateway.ollama.answering import Answering, Question
+from paddock.gateway.ollama.details import told_name
 from paddock.gateway.ollama.final import Clock
 from paddock.gateway.ollama.options import sampling
 from paddock.gateway.ollama.wishes import Abilities, read_body, recipe_of, wishes
-from paddock.gateway.peer import PeerModel
+from paddock.gateway.peer import VIA, PeerModel
 from paddock.gateway.recipes import with_messages
 from paddock.gateway.routes import Call, Route
+from paddock.library.ollama_name import OllamaName
 
 FINGERPRINT: Final = "fp_ollama"
+MODEL: Final = "/v1/models/"
 DONE: Final = b"data: [DONE]\n\n"
 
 _OURS: Final = frozenset(
@@ -73,6 +77,40 @@ class Compat:
             chat, writer, size=size, truncates=asked.truncate, on_model=clock.got_model
         )
         return await self._answering.carry(question, dialogue)
+
+
+class CompatModels:
+    """OpenAI's list of models, with the names and owners that Ollama tells."""
+
+    def __init__(self, listed: ModelList) -> None:
+        self._listed = listed
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of these endpoints."""
+        return (
+            Route("GET", "/v1/models", self.models),
+            Route("GET", f"{MODEL}*", self.model),
+        )
+
+    async def models(self, call: Call) -> web.Response:
+        """Everything that is listed."""
+        entries = self._listed.entries(with_peers=VIA not in call.request.headers)
+        return web.json_response({"object": "list", "data": [_renamed(one) for one in entries]})
+
+    async def model(self, call: Call) -> web.Response:
+        """One entry, by any name that leads to it; names may hold slashes."""
+        name = call.request.rel_url.path.removeprefix(MODEL)
+        return web.json_response(_renamed(self._listed.entry(name)))
+
+
+def _renamed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with its name's tag, owned by its namespace."""
+    name = told_name(entry["id"])
+    try:
+        owner = OllamaName.parse(name).namespace
+    except InvalidName:
+        owner = entry["owned_by"]
+    return {**entry, "id": name, "owned_by": owner}
 
 
 class Chunks(Writer):

@@ -32,7 +32,11 @@ LATER: Final = (
 )
 """Those whose endpoints are made when they are first asked for."""
 
-OPENAI_LATER: Final = (("POST", "/v1/chat/completions"),)
+OPENAI_LATER: Final = (
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/*"),
+)
 """OpenAI's, as far as Ollama's door answers them in another way."""
 
 _PATHS = tuple(path for _, path in (*ROOT, *LATER))
