@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes import go_templates
 
 from paddock.gotemplate import TemplateError, parse
 
@@ -502,3 +503,33 @@ SMALL_TEMPLATES = st.builds(
 @given(template=SMALL_TEMPLATES)
 def test_templates_of_chance(go: Oracle, template: str) -> None:
     assert ours(template, DATA) == go(template, DATA)
+
+
+# --- templates of models -------------------------------------------------------------------------
+
+CALL = {"Function": {"Name": "rain", "Arguments": {"city": "Bergen", "days": 1}}}
+CONVERSATION = [
+    {"Role": "system", "Content": "Be brief."},
+    {"Role": "user", "Content": "Hi"},
+    {"Role": "assistant", "Content": "", "Thinking": "Hm.", "ToolCalls": [CALL]},
+    {"Role": "tool", "Content": '{"mm": 3}'},
+    {"Role": "user", "Content": "Bye"},
+]
+
+
+@pytest.mark.parametrize("family", go_templates.ALL)
+@pytest.mark.parametrize("messages", [CONVERSATION, CONVERSATION[:4], CONVERSATION[:3], []])
+@pytest.mark.parametrize("think", [True, False, None])
+def test_families(go: Oracle, family: str, messages: list[Any], think: bool | None) -> None:
+    data = {
+        "System": "Be brief.",
+        "Messages": messages,
+        "Tools": [{"Function": {"Name": "rain"}}],
+        "Prompt": "Hi",
+        "Response": "",
+        "Suffix": "end" if think else "",
+        "Think": bool(think),
+        "IsThinkSet": think is not None,
+    }
+    template = go_templates.ALL[family]
+    assert ours(template, data) == go(template, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from paddock.gotemplate import Template
@@ -127,6 +128,7 @@ _LONGEST: Final = 80
 """Characters of text around `.Thinking` in which a tag is looked for."""
 
 
+@lru_cache(maxsize=32)
 def tags_of(template: Template) -> Tags | None:
     """The tags that the template writes around `.Thinking`; None when it does not mention it.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from paddock.errors import TemplateError
@@ -293,6 +294,7 @@ _CALLED, _KEY, _VALUE, _SAID = "calledname", "givenkey", "givenvalue", "Saidword
 _END_TAG: Final = re.compile(r'["}\])\s]*(</?[^<>\s]{1,40}>|\[/?[^\[\]\s]{1,40}\]|```)')
 
 
+@lru_cache(maxsize=32)
 def tags_of(template: Template) -> Tags:
     """What the template writes around a call, seen by letting it write one."""
     if not template.mentions(".ToolCalls"):
