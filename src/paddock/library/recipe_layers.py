@@ -15,6 +15,7 @@ from paddock.library.manifest import MAX_TEXT, Manifest
 from paddock.library.model import LoadOptions, Recipe, Said
 from paddock.library.modelfile import PARAMETERS, ROLES
 from paddock.library.store import Store
+from paddock.library.variant import possible
 
 MAX_PARAMS: Final = 256 * 1024
 MAX_MESSAGES: Final = 4 * 1024 * 1024
@@ -49,7 +50,7 @@ def load_options(parameters: Mapping[str, Any]) -> LoadOptions:
         value = parameters.get(name)
         return value if value is not None and value >= least else None
 
-    return LoadOptions(
+    said = LoadOptions(
         context=at_least(1, "num_ctx"),
         gpu_layers=at_least(0, "num_gpu"),
         batch=at_least(1, "num_batch"),
@@ -57,6 +58,7 @@ def load_options(parameters: Mapping[str, Any]) -> LoadOptions:
         mmap=parameters.get("use_mmap"),
         main_gpu=at_least(0, "main_gpu"),
     )
+    return possible(said)
 
 
 def _last_text(store: Store, manifest: Manifest, *media_types: str) -> str:

@@ -52,6 +52,15 @@ def checked(asked: LoadOptions) -> LoadOptions:
     return LoadOptions(**told)
 
 
+def possible(options: LoadOptions) -> LoadOptions:
+    """PARAMETERs of a model, whose file is anybody's, without those no engine could load with."""
+    told = options._asdict()
+    for field, (_, least, most) in _LIMITS.items():
+        if told[field] is not None and not least <= told[field] <= most:
+            told[field] = None
+    return LoadOptions(**told)
+
+
 def _refused(name: str, value: int, least: int, most: int) -> InvalidRequest:
     shown = str(value) if abs(value) < 1 << 64 else "a number of more than 64 bits"
     nearest = least if value < least else most

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from paddock.config.model_entry import ModelEntry
 from paddock.errors import InvalidRequest
 from paddock.library.model import NOT_SAID, HeaderSummary, LoadOptions, Model
-from paddock.library.variant import base, checked, context_of, joined, serves, variant, widened
+from paddock.library.variant import (
+    base,
+    checked,
+    context_of,
+    joined,
+    possible,
+    serves,
+    variant,
+    widened,
+)
 
 DEFAULT = 8192
 
@@ -185,3 +194,10 @@ def test_what_no_engine_could_load_is_refused_by_name(asked, named):
         checked(asked)
     assert refused.value.param == named
     assert len(refused.value.message) < 200
+
+
+def test_parameters_that_no_engine_could_load_with_are_not_said():
+    hostile = LoadOptions(2**40, 2**40, 2**40, 2**40, True, 2**40)
+    assert possible(hostile) == LoadOptions(mmap=True)
+    sane = LoadOptions(4096, 99, 512, 8, False, 1)
+    assert possible(sane) == sane
