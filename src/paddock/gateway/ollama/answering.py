@@ -25,6 +25,7 @@ from paddock.gateway.routes import Call
 from paddock.gateway.screen import screen
 from paddock.library.model import Model
 from paddock.library.twins import running_id
+from paddock.library.variant import joined
 from paddock.scheduler.scheduler import Scheduler
 
 FOR_EVER: Final = float("inf")
@@ -41,6 +42,8 @@ class Question(NamedTuple):
     clock: Clock
     size: int
     """Bytes of the request's body."""
+    raw: bytes = b""
+    """The body, where it is to be seen in captures."""
 
 
 class Answering:
@@ -127,6 +130,7 @@ class Answering:
         shown = wishes.stream and isinstance(target.model, Model) and self._shows(target.model)
         whole = replace(
             ask,
+            body=ask.body or question.raw,
             streams=shown,
             options=wishes.loading,
             keep_alive=wishes.keep_alive,
@@ -145,7 +149,7 @@ class Answering:
         return Ask(
             "POST",
             "",
-            options=question.wishes.loading,
+            options=joined(question.wishes.loading, question.target.options),
             keep_alive=question.wishes.keep_alive,
             default_keep_alive=self._default_keep_alive(),
         )

@@ -8,13 +8,14 @@ from aiohttp import web
 
 from paddock.errors import InvalidRequest
 from paddock.gateway import inquiry
+from paddock.gateway.body import parse_json_async
 from paddock.gateway.dialogue import CHAT
 from paddock.gateway.ollama.answering import Answering, Question
 from paddock.gateway.ollama.asking import chat_body, told
 from paddock.gateway.ollama.chat_lines import ChatLines
 from paddock.gateway.ollama.final import Clock
 from paddock.gateway.ollama.messages import openai_messages
-from paddock.gateway.ollama.wishes import Abilities, read_body, recipe_of, wishes
+from paddock.gateway.ollama.wishes import Abilities, read_raw, recipe_of, wishes
 from paddock.gateway.recipes import with_messages
 from paddock.gateway.routes import Call, Route
 
@@ -34,11 +35,14 @@ class Chat:
     async def chat(self, call: Call) -> web.StreamResponse:
         """Go on with a conversation; without messages, load the model or let it go."""
         clock = Clock()
-        body, size = await read_body(call)
+        raw = await read_raw(call)
+        body = await parse_json_async(raw)
         name = body.get("model")
         if not isinstance(name, str) or not name:
             raise InvalidRequest("model is required", param="model")
-        question = Question(call, name, self._answering.target(name), wishes(body), clock, size)
+        question = Question(
+            call, name, self._answering.target(name), wishes(body), clock, len(raw), raw
+        )
         messages = openai_messages(body.get("messages"), body.get("tools"))
         abilities = Abilities(question.target.model, name)
         abilities.need_words("chat")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from paddock.errors import InvalidRequest
+from paddock.gateway.body import parse_json_async
 from paddock.gateway.dialogue import CHAT
 from paddock.gateway.ollama import fields, media
 from paddock.gateway.ollama.answering import Answering, Question
@@ -21,7 +22,7 @@ from paddock.gateway.ollama.prompts import (
     PromptDialogue,
 )
 from paddock.gateway.ollama.prompts import GenerateDialogue as Dialogue
-from paddock.gateway.ollama.wishes import Abilities, read_body, recipe_of, unnamed, wishes
+from paddock.gateway.ollama.wishes import Abilities, read_raw, recipe_of, unnamed, wishes
 from paddock.gateway.recipes import with_messages
 from paddock.gateway.routes import Call, Route
 from paddock.library.model import Recipe
@@ -43,11 +44,14 @@ class Generate:
     async def generate(self, call: Call) -> web.StreamResponse:
         """Answer a prompt; without one, load the model or let it go."""
         clock = Clock()
-        body, size = await read_body(call)
+        raw = await read_raw(call)
+        body = await parse_json_async(raw)
         name = body.get("model")
         if not isinstance(name, str) or not name:
             raise unnamed(name)
-        question = Question(call, name, self._answering.target(name), wishes(body), clock, size)
+        question = Question(
+            call, name, self._answering.target(name), wishes(body), clock, len(raw), raw
+        )
         abilities = Abilities(question.target.model, name)
         abilities.need_words("generate")
         if not fields.text(body, "prompt") and not fields.text(body, "suffix"):

@@ -43,10 +43,16 @@ class Wishes(NamedTuple):
 
 async def read_body(call: Call) -> tuple[dict[str, Any], int]:
     """The request's JSON object and its size in bytes. Raises InvalidRequest."""
+    raw = await read_raw(call)
+    return await parse_json_async(raw), len(raw)
+
+
+async def read_raw(call: Call) -> bytes:
+    """The request's body. Raises InvalidRequest when there is none."""
     raw = await sent_body(call.request, BODY_LIMIT)
     if not raw.strip():
         raise InvalidRequest("missing request body")
-    return await parse_json_async(raw), len(raw)
+    return raw
 
 
 def wishes(body: dict[str, Any]) -> Wishes:
