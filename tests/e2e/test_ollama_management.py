@@ -270,6 +270,19 @@ def test_the_owners_own_client_names_files_instead_of_sending_them(door: House):
     assert ask(door, "POST", "/api/create", asked).json() == {"status": "success"}
 
 
+def test_a_model_may_have_the_name_of_the_file_it_is_made_of(door: House, client: ollama.Client):
+    door.add("own-name")
+    door.until(lambda: "own-name:latest" in names(client), "the file is a model")
+
+    client.create("own-name", from_="own-name", system="Be kind.", stream=False)
+
+    assert client.show("own-name").modelfile is not None
+    assert ask(door, "POST", "/api/show", {"model": "own-name"}).json()["system"] == "Be kind."
+    assert [name for name in names(client) if name.startswith("own-name")] == ["own-name:latest"]
+    (door.models / "own-name.gguf").unlink()
+    door.load("own-name")
+
+
 def test_a_known_file_of_the_folder_need_not_be_sent(door: House, client: ollama.Client):
     client.create("known", from_="chatty-1b-q4_k_m")
     digest = blob_of(door.models / "chatty-1b-q4_k_m.gguf")
@@ -291,7 +304,7 @@ def test_a_known_file_of_the_folder_need_not_be_sent(door: House, client: ollama
         ({"from": "chatty-1b-q4_k_m", "quantize": "Q4_K_M"}, 400, "only supported for F16"),
         ({"from": "chatty-1b-q4_k_m", "quantize": "Q9"}, 400, "unsupported quantization type"),
         ({"from": "hidden"}, 400, "hidden is a command of the configuration"),
-        ({"model": "embedder", "from": "embedder"}, 400, "is the name of the file"),
+        ({"model": "embedder", "from": "chatty-1b-q4_k_m"}, 400, "is the name of the file"),
         ({}, 400, "neither 'from' or 'files' was specified"),
         ({"model": "a/b/c/d:e"}, 400, "invalid model name 'a/b/c/d:e', in `model`"),
         ({"stream": "no"}, 400, "`stream` must be a boolean, not a string"),
@@ -310,7 +323,8 @@ def test_what_cannot_be_made_touches_nothing(
 
 
 def everything_below(folder: Path) -> set[str]:
-    return {str(path) for path in folder.rglob("*")}
+    """All files; the store's own folders come with the first of them and stay."""
+    return {str(path) for path in folder.rglob("*") if not path.is_dir()}
 
 
 # --- blobs

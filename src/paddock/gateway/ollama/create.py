@@ -91,7 +91,6 @@ class Create:
         body = await parse_json_async(await sent_body(call.request, BODY_BYTES))
         stream = fields.truth(body, "stream", default=True)
         wanted = await asyncio.to_thread(create_request.read, body)
-        check_free(self._library, wanted.name, "model")
         return await progress.answer(call, self.made(wanted), self._streams, stream=stream)
 
     async def made(self, wanted: Wanted) -> AsyncGenerator[Status]:
@@ -105,7 +104,7 @@ class Create:
                 async for status in statuses:
                     if status != SUCCESS:
                         yield status
-        plan = await asyncio.to_thread(self._plan, wanted)
+        plan = await asyncio.to_thread(self._checked, wanted)
         async with aclosing(self._built(plan, wanted)) as statuses:
             async for status in statuses:
                 yield status
@@ -185,6 +184,12 @@ class Create:
             return Plan(base, parts, weights.path, weights.header)
         model = self._library.resolve(wanted.base)
         return Plan(base, parts, model.path or Path(), model.header)
+
+    def _checked(self, wanted: Wanted) -> Plan:
+        """The plan, if the model may have its name. Blocking; raises as `_plan` does."""
+        plan = self._plan(wanted)
+        check_free(self._library, wanted.name, "model", plan.weights)
+        return plan
 
     def _of_base(self, name: str) -> tuple[Base, tuple[Part, ...]]:
         """Another model as a base: of the store its layers, else its files."""

@@ -36,14 +36,19 @@ class Part(NamedTuple):
     header: HeaderSummary = HeaderSummary()
 
 
-def check_free(library: Library, name: OllamaName, param: str) -> None:
-    """Raise InvalidRequest when a file of the owner's or a command has this name."""
+def check_free(library: Library, name: OllamaName, param: str, made_of: Path | None = None) -> None:
+    """Raise InvalidRequest when a file of the owner's or a command has this name.
+
+    A file may get its own name in the store: `made_of` is what the model is made of. Blocking.
+    """
     holder = library.catalog.find(str(name))
     if (
         holder is None
         or holder.recipe is not None
         or lookup_key(holder.id) != lookup_key(str(name))
     ):
+        return
+    if made_of is not None and holder.path is not None and made_of.samefile(holder.path):
         return
     what = f"the file {holder.path}" if holder.path else "an entry of the configuration"
     raise InvalidRequest(
