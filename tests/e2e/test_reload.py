@@ -342,7 +342,7 @@ def test_how_much_is_logged_counts_at_once(lived_in: House) -> None:
 
 
 def test_another_port_waits_for_a_restart_and_is_told(lived_in: House) -> None:
-    listen = {"openai": {"host": "127.0.0.1", "port": 45678}}
+    listen = base(lived_in)["listen"] | {"openai": {"host": "127.0.0.1", "port": 45678}}
 
     told = reload(lived_in, base(lived_in, listen=listen, defaultTtl=33))
 

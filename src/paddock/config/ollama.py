@@ -49,8 +49,9 @@ class OllamaSettings(Section):
     load_models: list[str] = []
     """Models to load when the daemon starts, and after each reload, one after the other."""
     keep_alive: KeepAlive = 300
-    """How long a model of the store stays in memory after its last request, when neither the
-    request nor an entry in `models` says so: a duration, 0 to leave at once, -1 to stay."""
+    """How long a model that was loaded at the Ollama door stays in memory after its last request,
+    when no request says so, nor a `ttl` of its own in `models`: a duration, 0 to leave at once, -1
+    to stay."""
     engine: str | None = None
     """The engine for the store's models, by name. Default: the one of all models."""
     go_template: Literal["auto", "always", "never"] = "auto"
