@@ -26,19 +26,21 @@ class Inflight:
 
     def all(self) -> list[dict[str, Any]]:
         """Every request that runs, in order of arrival."""
-        starting = self._starting()
-        return [_entry(record, starting) for record in self._journal.running()]
+        loading = self._loading()
+        return [_entry(record, loading) for record in self._journal.running()]
 
     def one(self, record: Record) -> dict[str, Any]:
         """One of them."""
-        return _entry(record, self._starting() if record.granted_at is None else frozenset())
+        return _entry(record, self._loading() if record.granted_at is None else frozenset())
 
-    def _starting(self) -> frozenset[str]:
-        instances = self._scheduler.snapshot().instances
-        return frozenset(one.model for one in instances if one.state is InstanceState.STARTING)
+    def _loading(self) -> frozenset[str]:
+        """The ids of the requests whose model starts: it may run under another of its names."""
+        view = self._scheduler.snapshot()
+        starting = {one.model for one in view.instances if one.state is InstanceState.STARTING}
+        return frozenset(one.request for one in view.waiting if one.model in starting)
 
 
-def _entry(record: Record, starting: frozenset[str]) -> dict[str, Any]:
+def _entry(record: Record, loading: frozenset[str]) -> dict[str, Any]:
     asked, answer = record.asked, record.report()
     entry = {
         "id": record.id,
@@ -52,7 +54,7 @@ def _entry(record: Record, starting: frozenset[str]) -> dict[str, Any]:
         "resp_headers": {"Content-Type": answer.content_type} if answer.content_type else {},
         "resp_bytes": answer.sent,
         "elapsed_ms": round(record.elapsed * 1000),
-        "phase": _phase(record, began=answer.first_at is not None, starting=starting),
+        "phase": _phase(record, began=answer.first_at is not None, loading=loading),
         "client": asked.client,
         "session_id": asked.session,
         "request_id": asked.request_id,
@@ -60,12 +62,12 @@ def _entry(record: Record, starting: frozenset[str]) -> dict[str, Any]:
     return entry | ({"metadata": dict(asked.metadata)} if asked.metadata else {})
 
 
-def _phase(record: Record, *, began: bool, starting: frozenset[str]) -> str:
+def _phase(record: Record, *, began: bool, loading: frozenset[str]) -> str:
     if began:
         return "streaming"
     if record.granted_at is not None:
         return "prefill"
-    return "loading" if record.asked.model in starting else "queued"
+    return "loading" if record.asked.request_id in loading else "queued"
 
 
 def rfc3339(moment: datetime) -> str:

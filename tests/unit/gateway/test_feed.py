@@ -22,7 +22,8 @@ class Rig:
         self.bus = EventBus()
         activity = Activity(Database(None), 10)
         self.journal = Journal(activity, Captures(lambda: 0), lambda _: 500)
-        scheduler: Any = SimpleNamespace(snapshot=lambda: SimpleNamespace(instances=()))
+        view = SimpleNamespace(instances=(), waiting=())
+        scheduler: Any = SimpleNamespace(snapshot=lambda: view)
         launcher: Any = SimpleNamespace(output=None)
         self.sources = Sources(
             self.bus,
