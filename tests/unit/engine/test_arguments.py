@@ -254,7 +254,7 @@ def test_a_context_that_no_engine_can_count_is_refused(table):
 )
 def test_the_owners_flags_may_say_the_context(engine, default, own, fixed):
     config = Config(
-        engines={"one": EngineEntry(llama_server="llama-server", args=engine)},
+        engines={"one": EngineEntry(args=engine)},
         default_model_args=default,
     )
     assert fixes_context(model(args=own), config) is fixed
