@@ -22,13 +22,14 @@ from paddock.gateway import problems
 from paddock.gateway.client import DoorServer
 from paddock.gateway.door import sent_body
 from paddock.gateway.endings import Endings
-from paddock.gateway.forward import Ask, Forwarder
+from paddock.gateway.forward import Ask, Forwarder, Recover
 from paddock.gateway.leasing import Leasing
 from paddock.gateway.naming import Target
 from paddock.gateway.peers import Peers
 from paddock.gateway.recording import Recorder
 from paddock.gateway.relay import Relay
 from paddock.gateway.routes import Call
+from paddock.gateway.translated import Translator
 from paddock.gateway.tunnel import is_upgrade, upgrade_headers
 from paddock.observe.activity import Activity
 from paddock.observe.captures import Captures
@@ -142,6 +143,9 @@ class Rig:
         self.stall_timeout = PATIENCE
         self.endings: Endings = ()
         self.open_early = False
+        self.translator: Callable[[], Translator] | None = None
+        """Puts every answer into another dialect."""
+        self.recover: Recover | None = None
         self.port = 0
         self.activity = Activity(Database(None), 100)
         self.journal = Journal(self.activity, Captures(lambda: 0), lambda _: 500)
@@ -170,6 +174,9 @@ class Rig:
         try:
             if self.open_early:
                 return await self._open_early(call, ask)
+            if self.translator is not None:
+                ask = Ask("POST", "/x", body, translator=self.translator(), recover=self.recover)
+                return await self._forwarder().translate(call, TARGET, ask)
             if is_upgrade(request):
                 return await self._forwarder().tunnel(call, TARGET, self._upgrade(request))
             return await self._forwarder().forward(call, TARGET, ask)
