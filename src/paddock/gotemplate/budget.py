@@ -11,6 +11,8 @@ STEPS: Final = 100_000
 OUTPUT: Final = 4 << 20
 """Characters."""
 CHARACTERS_PER_STEP: Final = 64
+COMPOUND: Final = 16
+"""How much dearer a character is of what is put together of parts."""
 
 
 class Budget:
@@ -31,6 +33,12 @@ class Budget:
     def text(self, characters: int) -> None:
         """Looking at, or making, a text of so many characters."""
         self.spend(1 + characters // CHARACTERS_PER_STEP)
+
+    def shown(self, value: object, text: str) -> str:
+        """`text` is how `value` is written: what has parts costs more than copying. Gives it."""
+        plain = value is None or isinstance(value, str | int | float)
+        self.text(len(text) * (1 if plain else COMPOUND))
+        return text
 
     def write(self, characters: int) -> None:
         """Raises TemplateError when so many are too many."""

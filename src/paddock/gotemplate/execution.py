@@ -85,9 +85,7 @@ class _Run:
                 case Action(pipe):
                     value = self._pipe(pipe, dot)
                     if not pipe.variables:
-                        text = printing.action(value)
-                        self._budget.text(len(text))
-                        self._write(text)
+                        self._write(self._budget.shown(value, printing.action(value)))
                 case Branch():
                     left = self._branch(node, dot)
                 case Range():

@@ -151,11 +151,11 @@ def _bytes(budget: Budget, text: str) -> bytes:
 
 
 def _print(budget: Budget, arguments: Arguments) -> str:
-    return _made(budget, printing.line_of(arguments))
+    return _made(budget, arguments, printing.line_of(arguments))
 
 
 def _println(budget: Budget, arguments: Arguments) -> str:
-    return _made(budget, " ".join(printing.show(value) for value in arguments) + "\n")
+    return _made(budget, arguments, " ".join(map(printing.show, arguments)) + "\n")
 
 
 def _printf(budget: Budget, arguments: Arguments) -> str:
@@ -171,42 +171,54 @@ def _joined(arguments: Arguments) -> str:
     return printing.line_of(tuple("<no value>" if arg is None else arg for arg in arguments))
 
 
-_HTML: Final = str.maketrans(
-    {"'": "&#39;", '"': "&#34;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\0": "\ufffd"}
+_HTML: Final = (
+    ("&", "&amp;"),
+    ("'", "&#39;"),
+    ('"', "&#34;"),
+    ("<", "&lt;"),
+    (">", "&gt;"),
+    ("\0", "\ufffd"),
 )
-_JS: Final = str.maketrans(
-    {
-        **{chr(code): f"\\u{code:04X}" for code in (*range(0x20), *map(ord, "<>&="))},
-        "\\": "\\\\",
-        "'": "\\'",
-        '"': '\\"',
-    }
+_JS: Final = (
+    ("\\", "\\\\"),
+    ("'", "\\'"),
+    ('"', '\\"'),
+    *((sign, f"\\u{ord(sign):04X}") for sign in "<>&="),
 )
 
 
 def _html(budget: Budget, arguments: Arguments) -> str:
-    return _made(budget, _joined(arguments).translate(_HTML), 8)
+    return _made(budget, arguments, _replaced(_joined(arguments), _HTML))
 
 
 def _js(budget: Budget, arguments: Arguments) -> str:
-    text = _joined(arguments).translate(_JS)
+    text = _replaced(_joined(arguments), _JS)
     if not text.isprintable():
+        budget.text(len(text) * 8)
         text = "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in text)
-    return _made(budget, text, 8)
+    return _made(budget, arguments, text)
 
 
 def _urlquery(budget: Budget, arguments: Arguments) -> str:
-    return _made(budget, quote_plus(_joined(arguments), errors="replace"), 8)
+    text = _joined(arguments)
+    budget.text(len(text) * 16)
+    return _made(budget, arguments, quote_plus(text, errors="replace"))
 
 
 def _json(budget: Budget, arguments: Arguments) -> str:
-    return _made(budget, go_json.encode(arguments[0]), 8)
+    return _made(budget, arguments, go_json.encode(arguments[0]))
 
 
-def _made(budget: Budget, text: str, weight: int = 1) -> str:
-    """A text that was made; `weight` is what a character of it cost, against copying."""
-    budget.text(len(text) * weight)
+def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    for old, new in pairs:
+        text = text.replace(old, new)
     return text
+
+
+def _made(budget: Budget, arguments: Arguments, text: str) -> str:
+    """A text that was made of the arguments, and is paid for."""
+    dearest = next((one for one in arguments if not isinstance(one, str | int | float)), "")
+    return budget.shown(dearest, text)
 
 
 # --- the rest ------------------------------------------------------------------------------------

@@ -11,16 +11,6 @@ from paddock.gotemplate.values import Stringer, Struct, is_list
 
 MAX_DEPTH: Final = 200
 
-_UNSAFE: Final = str.maketrans(
-    {
-        "<": "\\u003c",
-        ">": "\\u003e",
-        "&": "\\u0026",
-        "\u2028": "\\u2028",
-        "\u2029": "\\u2029",
-    }
-)
-
 
 def encode(value: Any) -> str:
     """`value` as JSON: no spaces, the keys of maps in order, `<`, `>` and `&` escaped."""
@@ -123,7 +113,10 @@ def _scalar(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).translate(_UNSAFE)
+    written = json.dumps(text, ensure_ascii=False)
+    for sign in "<>&\u2028\u2029":
+        written = written.replace(sign, f"\\u{ord(sign):04x}")
+    return written
 
 
 def _number(value: float) -> str:

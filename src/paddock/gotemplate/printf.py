@@ -47,7 +47,7 @@ class _Formatting:
         extra = self._values[self._used :]
         if not extra:
             return text
-        told = ", ".join(_typed(value) for value in extra)
+        told = ", ".join(self._budget.shown(value, _typed(value)) for value in extra)
         return f"{text}%!(EXTRA {told})"
 
     def _replace(self, found: re.Match[str]) -> str:
@@ -67,8 +67,7 @@ class _Formatting:
         self._used += 1
         self._budget.spend((width or 0) // 16)
         text = _format(_Verb(letter, flags, width, precision), value)
-        self._budget.text(len(text))
-        return text
+        return self._budget.shown(value, text)
 
     def _size(self, written: str | None) -> int | None:
         """A width or precision; `*` is taken of the values."""

@@ -7,24 +7,14 @@ pure and blocking; `gotemplate`'s bounds hold, and grow with the conversation.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paddock.errors import TemplateError
-from paddock.gateway.ollama.rendered_tools import tools_value
-from paddock.gotemplate import (
-    Budget,
-    Field,
-    JsonMap,
-    JsonStruct,
-    Kind,
-    Struct,
-    Template,
-    parse,
-)
+if TYPE_CHECKING:  # when it runs: imported for the first template
+    from paddock.gateway.ollama.rendered_messages import Told
+    from paddock.gotemplate import Budget, Template
 
 Thinks = bool | str | None
 """What a request says of thinking: yes, no, a level, or nothing."""
@@ -59,6 +49,8 @@ def template_of(text: str) -> Template:
 
     Raises TemplateError.
     """
+    from paddock.gotemplate import parse  # noqa: PLC0415 - only models with a template need it
+
     template = parse(text)
     if template.mentions(".Messages") or template.mentions(".Response"):
         return template
@@ -97,8 +89,10 @@ def _taken_apart(prompt: str, word: str) -> tuple[list[str], list[int]]:
 
 
 def _render(template: Template, turn: Turn, tag: Callable[[int], str]) -> tuple[str, list[Any]]:
+    from paddock.gateway.ollama.rendered_messages import Told  # noqa: PLC0415 - as above
+
     media: list[Any] = []
-    told = [_Told.read(message, media, tag) for message in _conversation(turn)]
+    told = [Told.read(message, media, tag) for message in _conversation(turn)]
     budget = _budget(turn, told)
     if turn.prompt and turn.suffix:
         data = {"Prompt": turn.prompt, "Suffix": turn.suffix, "Response": ""}
@@ -110,7 +104,9 @@ def _render(template: Template, turn: Turn, tag: Callable[[int], str]) -> tuple[
     return "".join(_turns(template, collated, _thinking(turn.think), budget)), media
 
 
-def _whole(told: list[_Told], collated: list[_Told], turn: Turn) -> dict[str, Any]:
+def _whole(told: list[Told], collated: list[Told], turn: Turn) -> dict[str, Any]:
+    from paddock.gateway.ollama.rendered_tools import tools_value  # noqa: PLC0415 - as above
+
     return {
         "System": "\n\n".join(one.content for one in told if one.role == "system"),
         "Messages": [one.value() for one in collated],
@@ -120,7 +116,7 @@ def _whole(told: list[_Told], collated: list[_Told], turn: Turn) -> dict[str, An
 
 
 def _turns(
-    template: Template, messages: Iterable[_Told], thinking: dict[str, Any], budget: Budget
+    template: Template, messages: Iterable[Told], thinking: dict[str, Any], budget: Budget
 ) -> Iterator[str]:
     """Turn by turn: a system message, a question, an answer, each of which may be missing."""
     system = prompt = response = ""
@@ -151,88 +147,21 @@ def _thinking(think: Thinks) -> dict[str, Any]:
     }
 
 
-def _budget(turn: Turn, told: list[_Told]) -> Budget:
+def _budget(turn: Turn, told: list[Told]) -> Budget:
     """Room for a long conversation, and time in proportion."""
+    from paddock.gateway.ollama.rendered_messages import size_as_json  # noqa: PLC0415 - as above
+    from paddock.gotemplate import Budget  # noqa: PLC0415
+
     characters = sum(len(one.content) + len(one.thinking) for one in told)
     characters += len(turn.prompt) + len(turn.suffix)
+    as_json = sum(one.calls_size for one in told) + size_as_json(turn.tools)
     return Budget(
-        steps=100_000 + 500 * len(told) + characters // 16,
-        output=(4 << 20) + 2 * characters,
+        steps=100_000 + 500 * len(told) + characters // 16 + as_json // 2,
+        output=(4 << 20) + 2 * (characters + as_json),
     )
 
 
-# --- messages ------------------------------------------------------------------------------------
-
-_MESSAGE: Final = Kind(
-    "api.Message",
-    Field("Role", "role"),
-    Field("Content", "content"),
-    Field("Thinking", "thinking", omit_empty=True),
-    Field("Images", "images", omit_empty=True),
-    Field("ToolCalls", "tool_calls", omit_empty=True),
-    Field("ToolName", "tool_name", omit_empty=True),
-    Field("ToolCallID", "tool_call_id", omit_empty=True),
-)
-_CALL: Final = Kind(
-    "api.ToolCall", Field("ID", "id", omit_empty=True), Field("Function", "function")
-)
-_CALLED: Final = Kind(
-    "api.ToolCallFunction",
-    Field("Index", "index", omit_empty=True),
-    Field("Name", "name"),
-    Field("Arguments", "arguments"),
-)
-
-
-class _Told(NamedTuple):
-    """One message, its media already named in its content."""
-
-    role: str
-    content: str = ""
-    thinking: str = ""
-    images: tuple[Any, ...] = ()
-    calls: tuple[Struct, ...] = ()
-    tool_name: str = ""
-    call_id: str = ""
-
-    @classmethod
-    def read(cls, message: Mapping[str, Any], media: list[Any], tag: Callable[[int], str]) -> _Told:
-        """A message of a request; its media join `media`."""
-        content, images = _content(message)
-        tags = [tag(len(media) + at) for at in range(len(images))]
-        media.extend(images)
-        role = str(message.get("role") or "").lower()
-        return cls(
-            role="system" if role == "developer" else role,
-            content=_tagged(content, tags),
-            thinking=_text(message, "thinking", "reasoning_content"),
-            images=tuple(images),
-            calls=tuple(_calls(message.get("tool_calls"))),
-            tool_name=_text(message, "tool_name", "name"),
-            call_id=_text(message, "tool_call_id"),
-        )
-
-    def with_next(self, other: _Told) -> _Told:
-        """This message and the next, of the same role, as one."""
-        return self._replace(
-            content="\n\n".join(filter(None, (self.content, other.content))),
-            thinking="\n\n".join(filter(None, (self.thinking, other.thinking))),
-            images=self.images + other.images,
-            calls=self.calls + other.calls,
-        )
-
-    def value(self) -> Struct:
-        """What a template sees of it."""
-        return Struct(
-            _MESSAGE,
-            self.role,
-            self.content,
-            self.thinking,
-            list(self.images),
-            list(self.calls),
-            self.tool_name,
-            self.call_id,
-        )
+# --- what is said in which order ------------------------------------------------------------------
 
 
 def _conversation(turn: Turn) -> list[Mapping[str, Any]]:
@@ -246,9 +175,9 @@ def _conversation(turn: Turn) -> list[Mapping[str, Any]]:
     return messages
 
 
-def _collated(messages: Iterable[_Told]) -> Iterator[_Told]:
+def _collated(messages: Iterable[Told]) -> Iterator[Told]:
     """Neighbours of one role as one message; but each result of a tool stays by itself."""
-    held: _Told | None = None
+    held: Told | None = None
     for message in messages:
         if held is not None and held.role == message.role != "tool":
             held = held.with_next(message)
@@ -258,48 +187,3 @@ def _collated(messages: Iterable[_Told]) -> Iterator[_Told]:
         held = message
     if held is not None:
         yield held
-
-
-def _content(message: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """The text and the media of a message: Ollama has them side by side, OpenAI in parts."""
-    content = message.get("content") or ""
-    media = list(message.get("images") or ())
-    if isinstance(content, str):
-        return content, media
-    texts = [str(part.get("text", "")) for part in content if part.get("type") == "text"]
-    media += [part for part in content if part.get("type") != "text"]
-    return "".join(texts), media
-
-
-def _tagged(content: str, tags: list[str]) -> str:
-    """With the media's tags: where the text says `[img]`, else before it."""
-    before = ""
-    for tag in tags:
-        if "[img]" in content:
-            content = content.replace("[img]", tag, 1)
-        else:
-            before += tag
-    return before + content
-
-
-def _calls(calls: Any) -> Iterator[Struct]:
-    for index, call in enumerate(calls or ()):
-        function = call.get("function") or {}
-        called = JsonStruct(
-            _CALLED, index, str(function.get("name") or ""), _arguments(function.get("arguments"))
-        )
-        yield JsonStruct(_CALL, str(call.get("id") or ""), called)
-
-
-def _arguments(given: Any) -> JsonMap:
-    """An object, or the text of one."""
-    if isinstance(given, str):
-        try:
-            given = json.loads(given or "{}")
-        except (ValueError, RecursionError):
-            raise TemplateError("the arguments of a tool call are no JSON object") from None
-    return JsonMap(given if isinstance(given, dict) else {})
-
-
-def _text(message: Mapping[str, Any], *names: str) -> str:
-    return next((text for name in names if isinstance(text := message.get(name), str) and text), "")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from paddock.gotemplate import Template
-from paddock.gotemplate.nodes import Action, Block, Branch, Fields, Node, Range, Text, Variable
+if TYPE_CHECKING:  # when it runs: imported for the first template
+    from paddock.gotemplate import Template
+    from paddock.gotemplate.nodes import Action, Block, Node
 
 
 class Tags(NamedTuple):
@@ -146,6 +147,8 @@ def tags_of(template: Template) -> Tags | None:
 
 def _around_thinking(block: Block) -> Iterator[tuple[str, str]]:
     """The texts before and after each `{{ .Thinking }}`."""
+    from paddock.gotemplate.nodes import Action, Branch, Range  # noqa: PLC0415 - as above
+
     for at, node in enumerate(block):
         match node:
             case Action() if _is_thinking(node):
@@ -162,9 +165,13 @@ def _around_thinking(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _is_thinking(action: Action) -> bool:
+    from paddock.gotemplate.nodes import Fields, Variable  # noqa: PLC0415 - as above
+
     operand = action.pipe.commands[0].words[0]
     return isinstance(operand, Fields | Variable) and operand.names[-1:] == ("Thinking",)
 
 
 def _text_of(nodes: tuple[Node, ...]) -> str:
+    from paddock.gotemplate.nodes import Text  # noqa: PLC0415 - as above
+
     return "".join(node.text for node in nodes if isinstance(node, Text))

@@ -11,12 +11,14 @@ import json
 import re
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from paddock.errors import TemplateError
 from paddock.gateway.ollama.rendering import Turn, render
 from paddock.gateway.ollama.thinking_text import overlap
-from paddock.gotemplate import Template
+
+if TYPE_CHECKING:  # when it runs: imported for the first template
+    from paddock.gotemplate import Template
 
 MAX_CALL: Final = 256 << 10
 """Characters of a call: what is longer is text."""
@@ -291,7 +293,7 @@ def _object(text: str) -> dict[str, Any] | None:
 
 _CALLED, _KEY, _VALUE, _SAID = "calledname", "givenkey", "givenvalue", "Saidword"
 """Words that no template writes by itself."""
-_END_TAG: Final = re.compile(r'["}\])\s]*(</?[^<>\s]{1,40}>|\[/?[^\[\]\s]{1,40}\]|```)')
+_END_TAG: Final = r'["}\])\s]*(</?[^<>\s]{1,40}>|\[/?[^\[\]\s]{1,40}\]|```)'
 
 
 @lru_cache(maxsize=32)
@@ -311,7 +313,7 @@ def tags_of(template: Template) -> Tags:
     words = head.rstrip("[ \n") or head
     opening = words.rpartition("\n")[2]
     _, _, tail = called[name_at:].partition(_VALUE)
-    closing = _END_TAG.match(tail)
+    closing = re.match(_END_TAG, tail)
     return Tags(opening, closing[1] if closing else "")
 
 

@@ -1,5 +1,7 @@
 """Conversations as Go templates write them; each expected text was worked out by hand."""
 
+from typing import Any
+
 import pytest
 from tests.fakes import go_templates
 
@@ -35,21 +37,19 @@ def tool(text: str) -> dict[str, object]:
 
 TALK = (system("Be brief."), user("Hi"), assistant("Hello."), user("Bye"))
 
-RAIN = {
-    "type": "function",
-    "function": {
-        "name": "rain",
-        "description": "Where it rains",
-        "parameters": {
-            "type": "object",
-            "required": ["city"],
-            "properties": {
-                "city": {"type": "string", "description": "A <city>", "default": "x"},
-                "days": {"type": ["integer", "null"], "enum": [1, 2]},
-            },
+RAIN_SCHEMA: dict[str, Any] = {
+    "name": "rain",
+    "description": "Where it rains",
+    "parameters": {
+        "type": "object",
+        "required": ["city"],
+        "properties": {
+            "city": {"type": "string", "description": "A <city>", "default": "x"},
+            "days": {"type": ["integer", "null"], "enum": [1, 2]},
         },
     },
 }
+RAIN = {"type": "function", "function": RAIN_SCHEMA}
 RAIN_FUNCTION = (
     '{"name":"rain","description":"Where it rains","parameters":{"type":"object",'
     '"required":["city"],"properties":{"city":{"type":"string",'
@@ -344,6 +344,17 @@ def test_a_long_conversation_is_written():
     for family in ("chatml", "llama2", "llama3", "qwen3"):
         text = render(template_of(go_templates.ALL[family]), Turn((*messages, user("last"))))
         assert text.count("a" * 200) == 1000
+
+
+def test_many_tools_and_long_calls_are_written():
+    tools = tuple(
+        {"type": "function", "function": RAIN_SCHEMA | {"name": f"rain{number}"}}
+        for number in range(500)
+    )
+    call = {"function": {"name": "rain", "arguments": {"text": "<ü>" * 200_000}}}
+    text = render(template_of(go_templates.QWEN3), Turn((assistant(tool_calls=[call]),), tools))
+    assert text.count('"name":"rain') == 500
+    assert text.count("\\u003cü\\u003e") == 200_000
 
 
 def test_turns_share_their_bounds():
