@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paddock.gateway.generation import Piece, ToolCall
 from paddock.gateway.ollama import thinking_text, tool_text
 from paddock.gateway.ollama.thinking_text import ThinkingReader, is_opened
 from paddock.gateway.ollama.tool_text import ToolReader
-from paddock.gotemplate import Template
+
+if TYPE_CHECKING:  # when it runs: imported for the first template
+    from paddock.gotemplate import Template
 
 
 class Splitting:
