@@ -8,24 +8,23 @@ OpenAI's fields reaches it as it is.
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
 from paddock.errors import InvalidName, InvalidRequest, PaddockError
 from paddock.gateway import problems
-from paddock.gateway.body import dump_json, model_name
+from paddock.gateway.body import model_name
 from paddock.gateway.dialogue import CHAT, Dialogue
-from paddock.gateway.generation import End, Piece, ToolCall, Writer
+from paddock.gateway.generation import End, Piece
 from paddock.gateway.model_list import ModelList
 from paddock.gateway.ollama.answering import Answering, Question
 from paddock.gateway.ollama.details import told_name
 from paddock.gateway.ollama.final import Clock
 from paddock.gateway.ollama.options import sampling
 from paddock.gateway.ollama.wishes import Abilities, read_body, recipe_of, wishes
+from paddock.gateway.openai_chunks import OpenAIChunks
 from paddock.gateway.peer import VIA, PeerModel
 from paddock.gateway.recipes import with_messages
 from paddock.gateway.routes import Call, Route
@@ -33,7 +32,6 @@ from paddock.library.ollama_name import OllamaName
 
 FINGERPRINT: Final = "fp_ollama"
 MODEL: Final = "/v1/models/"
-DONE: Final = b"data: [DONE]\n\n"
 
 _OURS: Final = frozenset(
     {"stream", "stream_options", "n", "reasoning", "reasoning_effort", "options", "keep_alive"}
@@ -113,66 +111,33 @@ def _renamed(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**entry, "id": name, "owned_by": owner}
 
 
-class Chunks(Writer):
-    """Tells an answer as OpenAI does: chunk by chunk, or whole."""
+class Chunks(OpenAIChunks):
+    """OpenAI's chunks as Ollama tells them: each has a role, and thoughts have two names."""
 
     def __init__(self, model: str, *, streams: bool, tells_usage: bool) -> None:
-        self.streams = streams
-        self.content_type = b"text/event-stream" if streams else Writer.content_type
-        self._tells_usage = tells_usage
-        self._about = {
-            "id": f"chatcmpl-{secrets.token_hex(6)}",
-            "object": "chat.completion.chunk" if streams else "chat.completion",
-            "created": int(datetime.now(UTC).timestamp()),
-            "model": model,
-            "system_fingerprint": FINGERPRINT,
-        }
-        self._calls = 0
-        """Calls told so far."""
-        self._pieces: list[Piece] = []
-
-    def add(self, piece: Piece) -> bytes:
-        """A chunk for what the piece says."""
-        if not self.streams:
-            self._pieces.append(piece)
-            return b""
-        delta: dict[str, Any] = {"role": "assistant", "content": piece.text}
-        delta |= _thoughts(piece.thinking)
-        if piece.calls:
-            delta["tool_calls"] = list(_called(piece.calls, self._calls, indexed=True))
-            self._calls += len(piece.calls)
-        return self._chunk([_choice("delta", delta, None, piece.logprobs)])
-
-    def end(self, end: End) -> bytes:
-        """How it ended, what it took, and that it is over; of an answer told whole, all of it."""
-        usage = _usage(end)
-        if not self.streams:
-            told = {**self._about, "choices": [self._whole(end)], "usage": usage}
-            return dump_json(told | _timings(end))
-        last = self._chunk([_choice("delta", {}, end.reason)], **_timings(end))
-        if self._tells_usage:
-            last += self._chunk([], usage=usage)
-        return last + DONE
+        super().__init__(model, CHAT, streams=streams, tells_usage=tells_usage)
+        self._about["system_fingerprint"] = FINGERPRINT
 
     def failure(self, error: PaddockError) -> bytes:
         """The event with which a broken stream ends. No `[DONE]` follows it."""
         told = problems.body_of(error, CHAT, "ollama")
         return b"data: %b\n\n" % json.dumps(told, ensure_ascii=False).encode()
 
-    def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        return b"data: %b\n\n" % dump_json({**self._about, "choices": choices, **more})
+    def _beginning(self) -> bytes:
+        return b""
+
+    def _delta(self, piece: Piece) -> dict[str, Any]:
+        return {"role": "assistant", "content": "", **_two_names(super()._delta(piece))}
 
     def _whole(self, end: End) -> dict[str, Any]:
-        pieces = self._pieces
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": "".join(piece.text for piece in pieces),
-            **_thoughts("".join(piece.thinking for piece in pieces)),
-        }
-        if calls := [call for piece in pieces for call in piece.calls]:
-            message["tool_calls"] = list(_called(calls, 0, indexed=False))
-        logprobs = [entry for piece in pieces for entry in piece.logprobs]
-        return _choice("message", message, end.reason, logprobs)
+        choice = super()._whole(end)
+        return {**choice, "message": _two_names(choice["message"])}
+
+
+def _two_names(said: dict[str, Any]) -> dict[str, Any]:
+    """Thoughts under Ollama's name as well as llama-server's."""
+    thoughts = said.get("reasoning_content")
+    return {**said, "reasoning": thoughts} if thoughts else said
 
 
 def _messages(given: Any) -> list[dict[str, Any]]:
@@ -232,43 +197,3 @@ def _thinking_fields(effort: str, kwargs: Any) -> dict[str, Any]:
 def _tells_usage(body: Mapping[str, Any]) -> bool:
     options = body.get("stream_options")
     return isinstance(options, dict) and options.get("include_usage") is True
-
-
-def _thoughts(text: str) -> dict[str, str]:
-    """Under Ollama's name, and under llama-server's."""
-    return {"reasoning": text, "reasoning_content": text} if text else {}
-
-
-def _called(calls: Iterable[ToolCall], first: int, *, indexed: bool) -> Iterable[dict[str, Any]]:
-    for number, call in enumerate(calls, first):
-        yield {
-            **({"index": number} if indexed else {}),
-            "id": call.id or f"call_{secrets.token_hex(4)}",
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments},
-        }
-
-
-def _choice(
-    field: str,
-    said: Mapping[str, Any],
-    reason: str | None,
-    logprobs: Iterable[Mapping[str, Any]] = (),
-) -> dict[str, Any]:
-    choice: dict[str, Any] = {"index": 0, field: said, "finish_reason": reason}
-    told = list(logprobs)
-    return choice | {"logprobs": {"content": told}} if told else choice
-
-
-def _usage(end: End) -> dict[str, Any]:
-    return {
-        "prompt_tokens": end.prompt_tokens,
-        "completion_tokens": end.tokens,
-        "total_tokens": end.prompt_tokens + end.tokens,
-        "prompt_tokens_details": {"cached_tokens": end.cached_tokens},
-    }
-
-
-def _timings(end: End) -> dict[str, Any]:
-    """llama-server's own numbers, where there are any: its clients show them."""
-    return {"timings": end.timings} if end.timings else {}
