@@ -18,6 +18,7 @@ import pytest
 from paddock.errors import UpstreamLost
 from paddock.gateway.generation import ChatReader, Generation, Reader, TextReader, Writer
 from paddock.gateway.ollama.chat_lines import ChatLines
+from paddock.gateway.ollama.compat import Chunks
 from paddock.gateway.ollama.final import Clock
 from paddock.gateway.ollama.generate_lines import GenerateLines
 from paddock.gateway.ollama.lines import Told
@@ -29,7 +30,10 @@ from paddock.gateway.sse import SseParser
 
 GOLDEN = Path(__file__).parent / "golden"
 STREAMS = sorted(GOLDEN.glob("*.sse"))
-DIALECTS = ("chat.jsonl", "chat.json", "generate.jsonl", "generate.json", "openai", "openai.json")
+DIALECTS = (
+    "chat.jsonl", "chat.json", "generate.jsonl", "generate.json",
+    "openai", "openai.json", "compat", "compat.json",
+)  # fmt: skip
 VOLATILE = re.compile(
     rb'"(created_at|created|id|total_duration|load_duration)":("[^"]*"|[0-9]+)(,?)'
 )
@@ -46,6 +50,8 @@ def reader_of(name: str) -> Reader:
 
 def writer_of(name: str, dialect: str) -> Writer:
     streams = not dialect.endswith(".json")
+    if dialect.startswith("compat"):
+        return Chunks("m", streams=streams, tells_usage=True)
     if dialect.startswith("openai"):
         return OpenAIChunks("m", "/v1/chat/completions", streams=streams, tells_usage=True)
     probabilities = 1 if "logprobs" in name else None
