@@ -71,6 +71,15 @@ def test_vectors_of_texts_with_like_meanings_are_near(client: ollama.Client, emb
     assert answer.prompt_eval_count > 20
 
 
+def test_what_many_vectors_took_is_in_the_list_of_requests(
+    house: House, client: ollama.Client, embedder: str
+) -> None:
+    answer = client.embed(embedder, ["hello"] * 40)
+    rows = house.get("/api/metrics/activity")["data"]
+
+    assert rows[0]["tokens"]["input_tokens"] == answer.prompt_eval_count == 120
+
+
 def test_every_way_to_vectors_gives_the_same(
     house: House, client: ollama.Client, embedder: str
 ) -> None:

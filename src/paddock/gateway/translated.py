@@ -182,6 +182,8 @@ class Translated(Relay):
         body = plain.done.result().body
         if self._plain_status != 200:
             raise problems.engine_refusal(self._plain_status, body)
+        # What the answer took may be told at its beginning, as it is of vectors.
+        self._before = body[:KEPT_BYTES] if len(body) > KEPT_BYTES else b""
         self._last = body[-KEPT_BYTES:]
         self._write(self.translator.answer(body))
 
