@@ -36,8 +36,10 @@ class NoModelfile(PaddockError):
     help="The Modelfile; `-` is stdin.",
 )
 @click.option("-q", "--quantize", metavar="TYPE", help="Quantize the weights, like q4_K_M.")
+@click.option("--draft-quantize", hidden=True)  # the daemon says that it cannot
+@click.option("--experimental", is_flag=True, hidden=True)  # Ollama's; nothing depends on it
 @options.host
-def command(name: str, file: str, quantize: str | None, host: str | None) -> None:
+def command(name: str, file: str, quantize: str | None, host: str | None, **also: Any) -> None:
     """Make the model NAME as a Modelfile says.
 
     Paths in it are relative to its folder. A file in the daemon's models folder is shared with
@@ -54,6 +56,8 @@ def command(name: str, file: str, quantize: str | None, host: str | None) -> Non
         raise sources.BadSource("DRAFT: draft models are not supported")
     found = sources.find(said.froms, said.adapters, Path() if file == "-" else Path(file).parent)
     asked = _request(name, said, found.base, quantize)
+    if also["draft_quantize"]:
+        asked["draft_quantize"] = also["draft_quantize"]
     client = connect(host)
     with Progress() as progress:
         if not (_shares(client, found) and _made_of_paths(client, asked, found, progress)):

@@ -85,7 +85,9 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="paddock", message="%(prog)s %(version)s")
+@click.version_option(
+    __version__, "-v", "--version", prog_name="paddock", message="%(prog)s %(version)s"
+)
 def main() -> None:
     """One local language-model server for a household.
 

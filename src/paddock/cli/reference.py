@@ -17,7 +17,12 @@ _INTRODUCTION = """\
 stdout is data, stderr is talk. The exit code is 1 on an error, with one line that says what to do,
 and 2 for a wrong call or a wrong configuration. Commands that talk to a running daemon find it by
 `--host`, `PADDOCK_HOST`, `OLLAMA_HOST`, else at `127.0.0.1:8090`, and send the key in
-`PADDOCK_API_KEY`.
+`PADDOCK_API_KEY`. Either door will do. `paddock start` is `serve`, and `paddock ls` is `list`.
+
+In a conversation (`paddock run MODEL` on a terminal) `/?` tells the commands. What is typed is kept
+in `~/.local/state/paddock/history`, unless `OLLAMA_NOHISTORY` is set; Ctrl-G opens the editor of
+`OLLAMA_EDITOR`, `VISUAL` or `EDITOR`. A path of a picture (JPEG, PNG, WebP) or a sound (WAV) that
+begins with `/`, `./` or `~/`, or stands in quotes, goes along as the file.
 """
 
 

@@ -283,7 +283,13 @@ def failed(result):
     return result.stderr
 
 
-@pytest.mark.parametrize("command", [["ps"], ["list"], ["load", "m"], ["stop", "m"], ["logs"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["ps"], ["list"], ["load", "m"], ["stop", "m"], ["logs"], ["run", "m", "hi"]),
+        *(["show", "m"], ["cp", "a", "b"], ["rm", "a"], ["pull", "a"], ["push", "a"]),
+    ],
+)
 def test_without_a_daemon_the_error_says_how_to_start_one(run, command):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -380,6 +386,11 @@ def test_a_missing_key_is_told_as_a_client_can_mend_it(daemon, run):
     error = {"message": "a key is needed", "hint": "send a header"}
     daemon.json("GET /api/paddock/instances", {"error": error}, status=401)
     assert "PADDOCK_API_KEY" in failed(run("ps", "--host", daemon.address))
+
+
+def test_a_missing_key_is_told_in_ollamas_dialect_too(daemon, run):
+    daemon.json("POST /api/show", {"error": "a key is needed"}, status=401)
+    assert "PADDOCK_API_KEY" in failed(run("show", "m", "--host", daemon.address))
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
