@@ -378,3 +378,64 @@ def test_every_byte_of_a_stream_may_come_alone(client: ollama.Client) -> None:
     )
 
     assert "".join(line.message.content or "" for line in lines) == "t0 t1 t2 t3 "
+
+
+# --- what is known of it afterwards ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_gets_a_row_with_its_tokens(house: House, stream: bool) -> None:
+    asked = [{"role": "user", "content": "fake tokens=4"}]
+    post(house, "/api/chat", {"model": "plain", "messages": asked, "stream": stream})
+
+    row = house.get("/api/metrics/activity?limit=1")["data"][0]
+
+    assert (row["model"], row["req_path"], row["resp_status_code"]) == ("plain", "/api/chat", 200)
+    assert row["tokens"]["output_tokens"] == 4
+    assert row["tokens"]["input_tokens"] == 2
+
+
+# --- models of others -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def near(tmp_path_factory: pytest.TempPathFactory, house: House) -> Iterator[House]:
+    """A daemon whose models are another one's."""
+    near = House(tmp_path_factory.mktemp("near"))
+    near.start(near.config(peers={"far": {"proxy": house.url, "models": ["plain", "clever"]}}))
+    yield near
+    near.stop()
+
+
+def test_a_peers_model_is_asked_in_openais_dialect(near: House, house: House) -> None:
+    with ollama.Client(near.ollama_url) as client:
+        asked: Any = [{"role": "user", "content": "fake tokens=3"}]
+        chat = client.chat("far/plain", asked, options={"top_p": 0.5, "num_predict": 9})
+        lines = list(client.generate("far/plain", "fake tokens=2", stream=True))
+        called = client.chat(
+            "far/clever", [{"role": "user", "content": "fake tool=get"}], tools=[TOOL]
+        )
+
+    body = json.loads(
+        [r for r in house.engine_state("plain")["requests"] if "chat" in r["path"]][-2]["body"]
+    )
+    assert chat.message.content == "t0 t1 t2 "
+    assert (chat.eval_count, chat.prompt_eval_count) == (3, 2)
+    assert body | {"top_p": 0.5, "max_tokens": 9} == body
+    assert "top_k" not in body
+    assert [line.response for line in lines] == ["t0 ", "t1 ", ""]
+    assert called.message.tool_calls
+
+
+def test_what_a_peer_cannot_be_asked_is_refused(near: House) -> None:
+    status, lines = post(near, "/api/generate", {"model": "far/plain", "prompt": "x", "raw": True})
+
+    assert status == 400
+    assert "peer" in lines[0]["error"]
+
+
+def test_a_peers_model_counts_as_loaded(near: House) -> None:
+    loaded = post(near, "/api/generate", {"model": "far/plain"})
+    gone = post(near, "/api/generate", {"model": "far/plain", "keep_alive": 0})
+
+    assert (loaded[1][0]["done_reason"], gone[1][0]["done_reason"]) == ("load", "unload")

@@ -56,7 +56,8 @@ class OllamaSettings(Section):
     """The engine for the store's models, by name. Default: the one of all models."""
     go_template: Literal["auto", "always", "never"] = "auto"
     """When a model has a TEMPLATE in Go's language and its GGUF one of its own: `auto` takes the
-    GGUF's where that can do more (tools, thinking), `always` the TEMPLATE, `never` the GGUF's."""
+    TEMPLATE where it writes another prompt than the GGUF's does, `always` the TEMPLATE, `never` the
+    GGUF's."""
     origins: Origins = []
     """Web pages that may call the Ollama door from a browser, besides `allowedOrigins` and those of
     this machine. `*` stands for any characters; alone it lets every page in."""

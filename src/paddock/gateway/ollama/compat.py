@@ -72,7 +72,12 @@ class Compat:
         chat = self._answering.filtered(CHAT, _chat(question, messages, body), target)
         writer = Chunks(name, streams=streams, tells_usage=_tells_usage(body))
         dialogue = Dialogue(
-            chat, writer, size=size, truncates=asked.truncate, on_model=clock.got_model
+            chat,
+            writer,
+            size=size,
+            template=self._answering.template(target),
+            truncates=asked.truncate,
+            on_model=clock.got_model,
         )
         return await self._answering.carry(question, dialogue)
 
