@@ -21,7 +21,7 @@ from paddock.config.model_entry import ModelEntry
 from paddock.config.schema import Config
 from paddock.errors import UnknownModel
 from paddock.events import CatalogChanged
-from paddock.library.fingerprint import fingerprint
+from paddock.library.entries import settled
 from paddock.library.model import LeftOut, Model
 from paddock.library.naming import lookup_key, nearest, short_key
 
@@ -93,7 +93,7 @@ def build(found: Sequence[Model], left_out: Sequence[LeftOut], config: Config) -
     taken = {lookup_key(i) for i in commands}
     shadowed = [model for model in found if lookup_key(model.id) in taken]
     models = [*commands.values(), *(m for m in found if lookup_key(m.id) not in taken)]
-    models = [_settled(model, changes.get(lookup_key(model.id)), config) for model in models]
+    models = settled(models, changes, config)
     names = {lookup_key(model.id): model.id for model in models}
     kept, dropped = _aliases(models, entries, names)
     ordered = sorted(models, key=lambda model: model.id)
@@ -109,15 +109,6 @@ def build(found: Sequence[Model], left_out: Sequence[LeftOut], config: Config) -
         dropped_aliases=tuple(dropped),
         names=MappingProxyType(names),
     )
-
-
-def _settled(model: Model, entry: ModelEntry | None, config: Config) -> Model:
-    """A model with the owner's settings; `entry` is of its id and has no `cmd`."""
-    settings = model.settings if entry is None or model.path is None else entry
-    if model.recipe is not None and config.ollama.engine and not settings.engine:
-        settings = settings.model_copy(update={"engine": config.ollama.engine})
-    digest = fingerprint(model.fingerprint, settings, config, model.options)
-    return replace(model, settings=settings, fingerprint=digest)
 
 
 def _with_twins(models: dict[str, Model], entries: Container[str]) -> dict[str, Model]:

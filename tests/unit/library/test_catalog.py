@@ -197,6 +197,24 @@ def test_the_stores_models_have_an_engine_of_their_own():
     assert made.models["a"].settings.engine != "v"
 
 
+def test_a_model_made_of_a_file_is_loaded_as_the_owner_loads_the_file():
+    entry = {"args": "-fa on", "contextLength": 2048, "name": "Ay", "ttl": 7, "aliases": ["ay"]}
+    made = catalog(model("a"), stored("b:latest"), a=entry)
+    assert twins(made) == {"b:latest": "a"}
+    settings = made.models["b:latest"].settings
+    assert (settings.args, settings.context_length) == ("-fa on", 2048)
+    assert (settings.name, settings.ttl, settings.aliases) == ("", None, [])
+
+
+def test_what_a_model_of_the_store_says_itself_goes_before_what_its_file_has():
+    entry = {"args": "-fa on", "contextLength": 2048}
+    own = stored("b:latest", options=LoadOptions(context=4096))
+    settings = catalog(model("a"), own, a=entry).models["b:latest"].settings
+    assert (settings.args, settings.context_length) == ("-fa on", None)
+    settings = catalog(model("a"), own, a=entry, b={"ttl": 7}).models["b:latest"].settings
+    assert (settings.args, settings.ttl) == ("", 7)
+
+
 def test_an_entry_with_a_command_wins_over_the_store():
     made = catalog(stored("a:latest"), A={"cmd": "serve"})
     assert list(made.models) == ["A"]
