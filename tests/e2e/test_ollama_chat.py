@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,6 +205,33 @@ def test_a_format_becomes_a_response_format(house: House, client: ollama.Client)
     assert sent(house, "plain", "/v1/chat/completions")["response_format"] == {
         "type": "json_object"
     }
+
+
+# --- requests, as the engine gets them ------------------------------------------------------------
+
+GOLDEN = Path(__file__).with_name("ollama_requests.jsonl")
+REQUESTS = [json.loads(line) for line in GOLDEN.read_text().splitlines()]
+"""What a client asks, and what its engine is asked then. To write that anew after a change that is
+meant: `PADDOCK_WRITE_GOLDEN=1 pytest THIS_FILE -n 0 -k golden`, and look at the diff."""
+
+
+@pytest.mark.parametrize("number", range(len(REQUESTS)))
+def test_a_request_reaches_the_engine_as_the_golden_one_does(house: House, number: int) -> None:
+    known = REQUESTS[number]
+    post(house, known["path"], known["asked"])
+    asked = house.engine_state(known["asked"]["model"])["requests"]
+    last = next(one for one in reversed(asked) if one["path"] in GENERATING)
+    told = {"route": last["path"], "told": json.loads(last["body"])}
+
+    if os.environ.get("PADDOCK_WRITE_GOLDEN"):
+        REQUESTS[number] = {"path": known["path"], "asked": known["asked"]} | told
+        lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in REQUESTS]
+        GOLDEN.write_text("".join(lines))
+    else:
+        assert told == {"route": known["route"], "told": known["told"]}
+
+
+GENERATING = ("/v1/chat/completions", "/completion", "/infill")
 
 
 # --- refusals -------------------------------------------------------------------------------------
