@@ -1,0 +1,1 @@
+"""Bringing models in: names, hubs, the downloader, jobs."""
