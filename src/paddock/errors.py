@@ -36,6 +36,18 @@
     │  ├─ UnknownId               nothing has this id, or not any more
     │  ├─ RequestTooLarge         a limit on size was passed
     │  └─ RequestTooSlow          the body did not arrive in time
+    ├─ AcquireError               a model cannot be brought in, or given away
+    │  ├─ NotThere                the hub has no such repository, file or tag
+    │  ├─ Gated                   its owner wants a licence accepted first
+    │  ├─ NeedsToken              the hub wants a token, or a better one
+    │  ├─ RateLimited             the hub wants fewer requests; knows when to ask again
+    │  ├─ AddressRefused          an address that is not on the owner's list, or not public
+    │  ├─ HubBroken               a hub answers what it should not
+    │  │  └─ HubUnreachable       or not at all, or no longer: asking again may help
+    │  ├─ WrongBytes              what came is not what the hub said it would be
+    │  ├─ NoRoom                  the disk has not enough room
+    │  ├─ OverQuota               it would take more than the owner gives to models
+    │  └─ PullCancelled           somebody ended the pull
     ├─ NotObserved                what is asked for is not looked at, or not yet
     ├─ StorageError               the database cannot be opened, read or written
     └─ AccessError
@@ -265,6 +277,70 @@ class ModelGone(SchedulerError):
 
 class ShuttingDown(SchedulerError):
     """The daemon takes no new work."""
+
+
+# --- bringing models in --------------------------------------------------------------------------
+
+
+class AcquireError(PaddockError):
+    """A model cannot be brought in, or given away. Holds no signed address and no token."""
+
+
+class NotThere(AcquireError):
+    """The hub has no such repository, file or tag, or does not tell us of it."""
+
+
+class Gated(AcquireError):
+    """The repository's owner wants a licence accepted, or access asked for, first."""
+
+
+class NeedsToken(AcquireError):
+    """The hub wants a token where there is none, or another one than it got."""
+
+
+class RateLimited(AcquireError):
+    """The hub wants fewer requests. `retry_after`: seconds after which it may be asked again."""
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class AddressRefused(AcquireError):
+    """An address that the owner did not list, or one that only a listed host may have."""
+
+
+class HubBroken(AcquireError):
+    """A hub answers what it should not. `status`: its HTTP status, 0 where it is not about that."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class HubUnreachable(HubBroken):
+    """A hub cannot be reached, stopped sending, or has a passing trouble: asking again may help."""
+
+
+class WrongBytes(AcquireError):
+    """What came is not what the hub said it would be: another digest, or another size."""
+
+
+class NoRoom(AcquireError):
+    """The disk has not enough room. `needed` and `free` are bytes."""
+
+    def __init__(self, message: str, *, needed: int, free: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.needed = needed
+        self.free = free
+
+
+class OverQuota(AcquireError):
+    """It would take more room than the owner gives to models."""
+
+
+class PullCancelled(AcquireError):
+    """Somebody ended the pull."""
 
 
 # --- requests and access -------------------------------------------------------------------------
