@@ -1,4 +1,4 @@
-"""What a hub tells of what it keeps: files with sizes and digests, and the repository they are in."""
+"""What a hub tells of what it keeps: files with sizes and digests, and their repository."""
 
 from __future__ import annotations
 
