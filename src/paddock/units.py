@@ -8,6 +8,8 @@ import re
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTE_STEPS = ("B", "KiB", "MiB", "GiB", "TiB")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]i?)?b?")
+_SIZES = {step: power for power, step in enumerate("kmgt", 1)}
 
 
 def parse_duration(text: str | float) -> float:
@@ -33,6 +35,26 @@ def _parse_worded_duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError("a duration is seconds, or text like 30s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def parse_bytes(text: str | float) -> int:
+    """Bytes from `2048`, `"20MB"` (decimal), `"1.5 GiB"` (binary) or `"2T"` (decimal).
+
+    Raises ValueError for anything else, and for values that are negative or not finite.
+    """
+    wrong = ValueError("a size is bytes, or text like 20MB, 1.5GiB or 2TB")
+    if isinstance(text, bool):
+        raise wrong
+    if isinstance(text, int | float):
+        if not math.isfinite(text) or text < 0:
+            raise wrong
+        return int(text)
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match is None:
+        raise wrong
+    number, unit = match.groups()
+    power = _SIZES[unit[0]] if unit else 0
+    return int(float(number) * (1024 if unit and unit.endswith("i") else 1000) ** power)
 
 
 def format_duration(seconds: float) -> str:

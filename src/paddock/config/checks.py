@@ -11,7 +11,13 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from paddock.config import checks_models, checks_names, checks_peers, checks_routing
+from paddock.config import (
+    checks_models,
+    checks_names,
+    checks_peers,
+    checks_pulls,
+    checks_routing,
+)
 from paddock.config.checks_models import unsplittable
 from paddock.config.document import Place
 from paddock.config.faults import Fault
@@ -201,4 +207,5 @@ _CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (
     *checks_names.CHECKS,
     *checks_routing.CHECKS,
     *checks_peers.CHECKS,
+    *checks_pulls.CHECKS,
 )

@@ -21,6 +21,7 @@ from paddock.errors import ConfigError, ConfigProblem
 ENVIRONMENT: Mapping[str, str] = {
     "PADDOCK_MODELS_DIR": "modelsDir",
     "PADDOCK_LOG_LEVEL": "logLevel",
+    "HF_ENDPOINT": "pulls.endpoint",
 }
 """Variables that win over the file, and their keys. Documented in `docs/reference/config.md`, as
 those of Ollama are (`ollama_env.py`)."""

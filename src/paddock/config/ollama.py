@@ -47,7 +47,8 @@ class OllamaSettings(Section):
     """The store: a folder with `blobs` and `manifests`. One of Ollama's own is used as it is, and
     changed only if it belongs to the user who runs Paddock. Default: `ollama` in `stateDir`."""
     load_models: list[str] = []
-    """Models to load when the daemon starts, and after each reload, one after the other."""
+    """Models to load when the daemon starts, and after each reload, one after the other. Those that
+    are not there are pulled first."""
     keep_alive: KeepAlive = 300
     """How long a model that was loaded at the Ollama door stays in memory after its last request,
     when no request says so, nor a `ttl` of its own in `models`: a duration, 0 to leave at once, -1

@@ -29,6 +29,7 @@ and an option of `paddock serve` wins over both:
 | `PADDOCK_LOG_LEVEL` | `logLevel` | |
 | `STATE_DIRECTORY`, `XDG_STATE_HOME` | `stateDir` | only when the file has no `stateDir` |
 | `XDG_DATA_HOME` | `modelsDir` | `paddock/models` in it, when nothing else is said |
+| `HF_ENDPOINT` | `pulls.endpoint` | |
 | `OLLAMA_HOST` | `listen.ollama.host` and `.port` | `nas`, `nas:8080`, `:8080`, `http://nas` (80) |
 | `OLLAMA_MODELS` | `ollama.models` | |
 | `OLLAMA_KEEP_ALIVE` | `ollama.keepAlive` | a plain number is seconds; below 0 is for ever |
@@ -46,8 +47,12 @@ and an option of `paddock serve` wins over both:
 Ollama's other variables change nothing in the daemon. Those about its GPUs are llama.cpp's own, or
 an engine's `env`; nothing is pruned at the start, so there is no need of `OLLAMA_NOPRUNE`.
 
+`HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, `HF_TOKEN_PATH` and `HF_HOME` are looked at for a token where
+`pulls.tokenFile` is not given.
+
 Relative paths start at the config file's folder, and `~` is the user's home. Durations are seconds,
-or text like `30s`, `5m`, `1h30m`. Unknown keys are errors. `paddock config check` tells everything
+or text like `30s`, `5m`, `1h30m`; sizes are bytes, or text like `20MB`, `1.5GiB`. Unknown keys are
+errors. `paddock config check` tells everything
 that is wrong at once, `paddock config show` prints what is in force, and `paddock config schema`
 prints the [JSON schema](config.schema.json): editors with a YAML language server use it after a
 first line of `# yaml-language-server: $schema=config.schema.json`.

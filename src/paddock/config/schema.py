@@ -18,6 +18,7 @@ from paddock.config.masking import Masking, secrets_among, secrets_in
 from paddock.config.model_entry import ModelEntry
 from paddock.config.ollama import OllamaSettings
 from paddock.config.peers import Peer
+from paddock.config.pulls import Pulls
 from paddock.config.routing import Group, Matrix, Profile, Routing, Selector
 from paddock.config.section import (
     File,
@@ -258,6 +259,14 @@ class Config(Section):
     """Rules for `/upstream/{model}/{path}`."""
     ollama: OllamaSettings = OllamaSettings()
     """Models that were pulled or created, and what is peculiar to the Ollama door."""
+    pulls: Pulls = Pulls()
+    """How models are brought in."""
+    registries: Annotated[list[str], Field(examples=[["http://127.0.0.1:5000"]])] = []
+    """Origins that models may be pulled from and pushed to, besides Hugging Face and Ollama's
+    registry: `scheme://host:port`. One that is listed may have a private address and speak plain
+    http."""
+    registry_mirror: Annotated[str, Field(examples=["https://mirror.example.lan"])] = ""
+    """An origin that is asked instead of Ollama's registry, `https://registry.ollama.ai`."""
 
     _from_environment: frozenset[str] = PrivateAttr(default=frozenset())
 

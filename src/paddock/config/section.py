@@ -20,13 +20,19 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
-from paddock.units import parse_duration
+from paddock.units import parse_bytes, parse_duration
 
 
 def _duration(value: object) -> float:
     if not isinstance(value, str | int | float):
         raise ValueError("expected a duration: seconds, or text like 30s, 5m or 1h30m")  # noqa: TRY004
     return parse_duration(value)
+
+
+def _bytes(value: object) -> int:
+    if not isinstance(value, str | int | float):
+        raise ValueError("expected a size: bytes, or text like 20MB, 1.5GiB or 2TB")  # noqa: TRY004
+    return parse_bytes(value)
 
 
 def _ttl(value: object) -> float:
@@ -75,6 +81,13 @@ Seconds = Annotated[
     Field(examples=["5m"]),
 ]
 """A duration: seconds, or text like `30s`, `5m`, `1h30m`."""
+
+Bytes = Annotated[
+    int,
+    BeforeValidator(_bytes, json_schema_input_type=int | str),
+    Field(examples=["20GB"]),
+]
+"""A size: bytes, or text like `20MB`, `1.5GiB`, `2TB`."""
 
 TtlSeconds = Annotated[
     float,

@@ -18,6 +18,7 @@ _PATHS: Final[tuple[tuple[str, ...], ...]] = (
     ("presets", "*"),
     ("store", "path"),
     ("ollama", "models"),
+    ("pulls", "tokenFile"),
     ("listen", "*", "tls", "cert"),
     ("listen", "*", "tls", "key"),
 )
