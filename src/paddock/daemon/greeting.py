@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
 
 from paddock import __version__
 from paddock.daemon.compose import Daemon
 from paddock.library.model import Model, Trait
+
+DEFAULT_PORT: Final = 8090
+"""Where the commands look for a daemon."""
 
 SPEAKS = {
     "openai": "OpenAI's API, Anthropic's Messages, llama-swap's endpoints",
@@ -18,8 +26,8 @@ def greeting(daemon: Daemon) -> str:
     """The open doors, and a line to paste that works with the first model there is."""
     lines = [f"Paddock {__version__}: {_count(daemon)}.", ""]
     lines += [f"  {door.name:<8} {door.url:<28} {SPEAKS[door.name]}" for door in daemon.doors]
-    if example := _example(daemon):
-        lines += ["", "Try it:", "", f"  {example}"]
+    if examples := _examples(daemon):
+        lines += ["", "Try it:", "", *(f"  {example}" for example in examples)]
     if folders := daemon.parts.current.config.models_dir:
         lines += ["", f"A GGUF copied into {folders[0]} is a model at once. Ctrl-C stops."]
     return "\n".join(lines) + "\n"
@@ -30,14 +38,27 @@ def _count(daemon: Daemon) -> str:
     return "1 model" if count == 1 else f"{count} models"
 
 
-def _example(daemon: Daemon) -> str:
+def _examples(daemon: Daemon) -> tuple[str, ...]:
+    """A request, and a conversation on the terminal."""
     door = next((door for door in daemon.doors if door.name == "openai"), None)
     chatty = (m for m in daemon.parts.library.catalog.models.values() if Trait.CHAT in m.traits)
     model = next(chatty, None)
     if door is None or model is None:
-        return ""
-    key = " -H 'Authorization: Bearer YOUR-KEY'" if daemon.parts.current.config.api_keys else ""
-    return f"curl -N {door.url}/v1/chat/completions{key} -d '{_body(model)}'"
+        return ()
+    locked = bool(daemon.parts.current.config.api_keys)
+    key = " -H 'Authorization: Bearer YOUR-KEY'" if locked else ""
+    request = f"curl -N {door.url}/v1/chat/completions{key} -d '{_body(model)}'"
+    host = "" if door.url == f"http://127.0.0.1:{DEFAULT_PORT}" else f" --host {door.url}"
+    key = "PADDOCK_API_KEY=YOUR-KEY " if locked else ""
+    return request, f"{key}{_program()} run{host} {shlex.quote(model.id)}"
+
+
+def _program() -> str:
+    """How to call us: as it was done, where that is no name on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "paddock" or shutil.which("paddock") == str(called.absolute()):
+        return "paddock"
+    return shlex.quote(str(called))
 
 
 def _body(model: Model) -> str:
