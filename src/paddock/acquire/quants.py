@@ -76,7 +76,9 @@ _ENTRIES: Final = (
     _Entry(("Q1_0",), 1.13, 3.5, _TERNARY),
 )
 
-TABLE: Final = {name: Quality(*rest) for names, *rest in _ENTRIES for name in names}
+TABLE: Final = {
+    name: Quality(one.bits, one.loss, one.words) for one in _ENTRIES for name in one.names
+}
 """By name, from the best to the worst."""
 
 USUAL: Final = "Q4_K_M"
