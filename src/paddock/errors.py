@@ -117,12 +117,12 @@ class GgufError(LibraryError):
 
 
 class InvalidName(LibraryError):
-    """A text is no name for a model."""
+    """A text is no name for a model. `why` tells what is wrong with it, where more is known."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, why: str = "", hint: str = "") -> None:
         super().__init__(
-            f"invalid model name {text[:100]!r}",
-            hint="a name is like llama3.2:3b, user/model:tag or hf.co/user/model:Q4_K_M",
+            f"invalid model name {text[:100]!r}" + (f": {why}" if why else ""),
+            hint=hint or "a name is like llama3.2:3b, user/model:tag or hf.co/user/model:Q4_K_M",
         )
 
 
