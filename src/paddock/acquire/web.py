@@ -85,7 +85,7 @@ class Answer:
         self.host = host
         """Who answered, for errors."""
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it comes. Raises HubUnreachable when it stalls, or ends early."""
         self._check_coding()
         with told(self.host):

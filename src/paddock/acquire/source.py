@@ -1,0 +1,126 @@
+"""Where the bytes of one file come from: its address at the hub, and where that led.
+
+A hub sends us to a content host with an address that is signed for a while. It is kept for the
+parts that follow, so that a file of ten thousand parts asks the hub once; when the content host
+does not honour it any more, the hub is asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from paddock.acquire.addresses import origin_of
+from paddock.acquire.answers import strong_etag
+from paddock.acquire.hub_errors import refusal
+from paddock.acquire.pace import Hosts
+from paddock.acquire.web import Answer, Web
+from paddock.errors import AcquireError
+
+GOOD: Final = frozenset({200, 206})
+_NO_MORE: Final = frozenset({400, 401, 403, 404, 410})
+"""What content hosts say to a signed address that is too old."""
+_MOST_REFUSALS: Final = 2
+"""In a row, without one byte between them."""
+
+Headers = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+class Source:
+    """One file's place, shared by all its connections. One loop only."""
+
+    def __init__(
+        self, web: Web, hosts: Hosts, url: str, headers: Headers, *, stall: float, hashed: bool
+    ) -> None:
+        """`headers`: asked for what to send with `url`, and again when that was refused.
+
+        `hashed`: the bytes will be compared with a hash, so other places may give other ETags.
+        """
+        self._web = web
+        self._hosts = hosts
+        self._url = url
+        self._ask_headers = headers
+        self._stall = stall
+        self._hashed = hashed
+        self._headers: Mapping[str, str] | None = None
+        self._led_to = ""
+        self._resolving = asyncio.Lock()
+        self._refusals = 0
+        self.etag = ""
+        """The strong ETag that the place gives the file; what `If-Range` asks for."""
+
+    @asynccontextmanager
+    async def open(self, start: int, end: int) -> AsyncIterator[tuple[Answer, str]]:
+        """Ask for the bytes `[start, end)`; any status is an answer.
+
+        Gives it with the ETag that `If-Range` held, or "". Raises what `Web.get` does.
+        """
+        async with AsyncExitStack() as stack:
+            yield await self._answer(stack, f"bytes={start}-{end - 1}")
+
+    async def _answer(self, stack: AsyncExitStack, span: str) -> tuple[Answer, str]:
+        if not self._led_to:
+            async with self._resolving:
+                if not self._led_to:
+                    return await self._resolve(stack, span)
+        return await self._get(stack, self._led_to, span)
+
+    async def _resolve(self, stack: AsyncExitStack, span: str) -> tuple[Answer, str]:
+        answer, etag = await self._get(stack, self._url, span)
+        if answer.status in GOOD:
+            self._led_to = answer.url
+            self.etag = self.etag or strong_etag(answer.headers)
+        return answer, etag
+
+    async def _get(self, stack: AsyncExitStack, url: str, span: str) -> tuple[Answer, str]:
+        await stack.enter_async_context(self._hosts.connection(str(origin_of(url))))
+        headers = {"Range": span, **await self._own(url)}
+        etag = self.etag
+        if etag:
+            headers["If-Range"] = etag
+        auth = headers.pop("Authorization", "")
+        asking = self._web.get(url, headers=headers, auth=auth, stall=self._stall)
+        return await stack.enter_async_context(asking), etag
+
+    async def _own(self, url: str) -> Mapping[str, str]:
+        """What the caller wants sent; to the origin of the file's own address only."""
+        if origin_of(url) != origin_of(self._url):
+            return {}
+        if self._headers is None:
+            self._headers = dict(await self._ask_headers())
+        return self._headers
+
+    def moved(self) -> None:
+        """Forget where it led and what was known of it there: another file is there now."""
+        self._led_to = ""
+        self.etag = ""
+
+    def progressed(self) -> None:
+        """Bytes came: what was refused before counts no more."""
+        self._refusals = 0
+
+    def refused(self, answer: Answer) -> None:
+        """Prepare to ask once more after an answer that is neither bytes nor a passing trouble.
+
+        Raises what it means when asking again is no use.
+        """
+        self._refusals += 1
+        if self._refusals >= _MOST_REFUSALS or answer.status not in _NO_MORE:
+            raise self._refusal(answer)
+        if origin_of(answer.url) == origin_of(self._url) and answer.status not in {401, 403}:
+            raise self._refusal(answer)
+        self._headers = None
+        self._led_to = ""
+        if self._hashed:
+            self.etag = ""
+
+    def _refusal(self, answer: Answer) -> AcquireError:
+        return refusal(
+            answer.status,
+            answer.headers,
+            host=answer.host,
+            subject="the file",
+            with_token="Authorization" in (self._headers or {}),
+        )
