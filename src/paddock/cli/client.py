@@ -23,6 +23,9 @@ LOAD_SECONDS = 3600.0
 
 MAX_ANSWER_BYTES = 64 << 20
 
+PULL_ENDS = frozenset({"done", "failed", "cancelled"})
+"""The states in which a pull moves no more."""
+
 _OTHER = "name the daemon with --host or PADDOCK_HOST"
 _GOOD = (http.client.OK, http.client.CREATED)
 
@@ -77,6 +80,10 @@ class Client:
         """The JSON answer to a POST, which may take as long as a model loads."""
         return self._json("POST", path, body, LOAD_SECONDS)
 
+    def delete(self, path: str) -> Any:
+        """The JSON answer to a DELETE."""
+        return self._json("DELETE", path, None, LOAD_SECONDS)
+
     def tell(self, path: str, body: Any = None, *, method: str = "POST") -> None:
         """A request whose answer says nothing."""
         with self._answer(method, path, LOAD_SECONDS, None if body is None else _Body.json(body)):
@@ -95,18 +102,21 @@ class Client:
         with self._answer("POST", path, LOAD_SECONDS, body):
             pass
 
-    def stream(self, path: str, body: Any) -> Generator[dict[str, Any]]:
-        """The objects of an answer in lines, as they come. Closing it hangs up: that ends the work.
+    def stream(
+        self, path: str, body: Any = None, *, method: str = "POST"
+    ) -> Generator[dict[str, Any]]:
+        """The objects of an answer in lines, as they come. Closing it hangs up.
 
         Raises Refused for a line that tells an error, BrokenOff when the last line is missing.
         """
         done = False
-        with self._answer("POST", path, LOAD_SECONDS, _Body.json(body)) as answer:
+        sent = None if body is None else _Body.json(body)
+        with self._answer(method, path, LOAD_SECONDS, sent) as answer:
             for told in _objects(answer):
                 if told.get("error"):
                     message, hint = _words(told)
                     raise Refused(message, hint=hint)
-                done = bool(told.get("done")) or told.get("status") == "success"
+                done = _is_last(told)
                 yield told
         if not done:
             raise _broken_off()
@@ -201,6 +211,12 @@ def _objects(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
                 yield told
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _broken_off() from error
+
+
+def _is_last(told: dict[str, Any]) -> bool:
+    """Whether nothing may follow: an answer, a work or a pull has ended."""
+    ended = bool(told.get("done")) or told.get("status") == "success"
+    return ended or told.get("state") in PULL_ENDS
 
 
 def _broken_off() -> BrokenOff:

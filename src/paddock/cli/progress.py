@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
 from typing import Any, Self, TextIO
 
 from paddock.cli.ollama_units import decimal_bytes, span
-from paddock.cli.table import printable
+from paddock.cli.table import fitted, printable
 from paddock.cli.terminal import is_terminal, size
+from paddock.cli.wrapping import letter_width
 
 _DRAW_SECONDS = 0.06
 _PARTS = " ▏▎▍▌▋▊▉█"
+_LEAST_BAR = 12
+_LEAST_TITLE = 16
+"""Columns that a long name leaves to its bar, and those it keeps."""
 
 
 class Progress:
@@ -28,14 +33,23 @@ class Progress:
         self._live = is_terminal(self._stream)
         self._drawn = 0
         """Lines on the screen, the cursor at the end of the last of them."""
-        self._drawn_at = 0.0
+        self._changes = threading.Lock()
+        self._ended = threading.Event()
+        self._drawing: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        if self._live:
+            self._drawing = threading.Thread(target=self._draw_again, daemon=True)
+            self._drawing.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live and self._lines:
-            self._draw()
+        if self._drawing is None:
+            return
+        self._ended.set()
+        self._drawing.join()
+        if self._lines:
+            self._write(self._texts())
             self._stream.write("\n")
             self._stream.flush()
 
@@ -51,34 +65,45 @@ class Progress:
 
     def status(self, text: str) -> None:
         """A new line, unless the same one is there already."""
-        if text not in self._lines:
-            self._lines[text] = _Line(text)
-            self._changed(text)
+        with self._changes:
+            is_new = text not in self._lines
+            self._lines.setdefault(text, _Line(text))
+        if is_new:
+            self._say(text)
 
     def bar(self, title: str, done: int, total: int) -> None:
         """The line of that title: so many bytes of `total` are done."""
-        line = self._lines.setdefault(title, _Line(title))
-        was_whole = line.is_whole
-        line.move(done, total)
-        self._changed("" if was_whole or not line.is_whole else line.whole())
+        with self._changes:
+            line = self._lines.setdefault(title, _Line(title))
+            was_whole = line.is_whole
+            line.move(done, total)
+        if line.is_whole and not was_whole:
+            self._say(line.whole())
 
-    def _changed(self, plain: str) -> None:
+    def _say(self, plain: str) -> None:
         if not self._live:
-            if plain:
-                self._stream.write(f"{plain}\n")
-                self._stream.flush()
-        elif time.monotonic() - self._drawn_at >= _DRAW_SECONDS:
-            self._draw()
+            self._stream.write(f"{plain}\n")
+            self._stream.flush()
 
-    def _draw(self) -> None:
+    def _draw_again(self) -> None:
+        """In a thread: what changes is on the screen soon, however long nothing else does."""
+        last: list[str] = []
+        while not self._ended.wait(_DRAW_SECONDS):
+            if (now := self._texts()) != last:
+                last = now
+                self._write(now)
+
+    def _texts(self) -> list[str]:
         columns, rows = size(self._stream)
-        shown = list(self._lines.values())[-max(rows - 1, 1) :]
+        with self._changes:
+            shown = list(self._lines.values())[-max(rows - 1, 1) :]
+            return [line.text(columns - 1) for line in shown]
+
+    def _write(self, texts: list[str]) -> None:
         up = f"\r\x1b[{self._drawn - 1}A" if self._drawn > 1 else "\r"
-        text = "\n".join(f"{line.text(columns - 1)}\x1b[K" for line in shown)
-        self._stream.write(up + text)
+        self._stream.write(up + "\n".join(f"{text}\x1b[K" for text in texts))
         self._stream.flush()
-        self._drawn = len(shown)
-        self._drawn_at = time.monotonic()
+        self._drawn = len(texts)
 
 
 class _Line:
@@ -104,13 +129,14 @@ class _Line:
 
     def text(self, columns: int) -> str:
         if not self._total:
-            return self._title[:columns]
-        front = f"{self._title}: {min(100 * self._done // self._total, 100):3d}% "
+            return fitted(self._title, columns)
+        share = f": {min(100 * self._done // self._total, 100):3d}% "
         end = f" {self._end()}"
-        room = columns - len(front) - len(end) - 2
+        title = fitted(self._title, max(columns - len(share) - len(end) - _LEAST_BAR, _LEAST_TITLE))
+        room = columns - sum(map(letter_width, title)) - len(share) - len(end) - 2
         if room < 1:
-            return (front + end.lstrip())[:columns]
-        return f"{front}▕{_bar(self._done / self._total, room)}▏{end}"
+            return fitted(title + share + end.lstrip(), columns)
+        return f"{title}{share}▕{_bar(self._done / self._total, room)}▏{end}"
 
     def _end(self) -> str:
         if self.is_whole:

@@ -49,7 +49,8 @@ def command(model: str, prompt: tuple[str, ...], host: str | None, **flags: Any)
     talks = not prompt and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     text = " ".join([*_piped(), *prompt])
     client = connect(host)
-    conversation = Conversation(client, model, _shown(client, model, insecure=flags["insecure"]))
+    model, shown = _shown(client, model, insecure=flags["insecure"])
+    conversation = Conversation(client, model, shown)
     conversation.format = _format(flags["form"])
     conversation.keep_alive = _keep_alive(flags["keepalive"])
     conversation.think = {"true": True, "false": False}.get(flags["think"], flags["think"])
@@ -69,8 +70,8 @@ def _piped() -> list[str]:
     return [text] if text else []
 
 
-def _shown(client: Client, model: str, *, insecure: bool) -> dict[str, Any]:
-    """What the daemon tells of the model, which is pulled when it is not there."""
+def _shown(client: Client, model: str, *, insecure: bool) -> tuple[str, dict[str, Any]]:
+    """The model's name, and what the daemon tells of it; it is pulled when it is not there."""
     try:
         shown = client.post("/api/show", {"model": model})
     except Refused as error:
@@ -78,10 +79,10 @@ def _shown(client: Client, model: str, *, insecure: bool) -> dict[str, Any]:
             raise
         from paddock.cli.pull import pull
 
-        pull(client, model, insecure=insecure)
+        model = pull(client, model, insecure=insecure)
         shown = client.post("/api/show", {"model": model})
     assert isinstance(shown, dict)  # noqa: S101
-    return shown
+    return model, shown
 
 
 def _format(text: str | None) -> Any:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from paddock.cli.wrapping import letter_width
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lines of columns two spaces apart; a title that starts with `>` aligns its column right."""
+    return "".join(f"{line}\n" for line in aligned(titles, rows))
+
+
+def aligned(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of `table` one by one, the titles first."""
     right = [title.startswith(">") for title in titles]
     plain = [title.removeprefix(">") for title in titles]
-    lines = _aligned([plain, *_clean(rows)], right, "  ")
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return [line.rstrip() for line in _aligned([plain, *_clean(rows)], right, "  ")]
 
 
 def ollama_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -24,7 +32,7 @@ def ollama_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _clean(rows: Iterable[Sequence[str]]) -> Iterable[list[str]]:
-    return ([printable(cell) for cell in row] for row in rows)
+    return ([" ".join(printable(cell).splitlines()) for cell in row] for row in rows)
 
 
 def _aligned(cells: list[list[str]], right: Sequence[bool], between: str) -> Iterable[str]:
@@ -37,6 +45,16 @@ def _aligned(cells: list[list[str]], right: Sequence[bool], between: str) -> Ite
         )
         for row in cells
     )
+
+
+def fitted(text: str, columns: int) -> str:
+    """`text`, or as much of it as so many columns of a terminal hold, with `…` at its end."""
+    if text.isascii() and len(text) <= columns:
+        return text
+    widths = list(accumulate(map(letter_width, text)))
+    if not widths or widths[-1] <= columns:
+        return text
+    return text[: bisect_right(widths, columns - 1)] + "…" if columns > 0 else ""
 
 
 def printable(text: str) -> str:

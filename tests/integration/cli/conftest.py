@@ -9,12 +9,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes import ollama_server
 from tests.fakes.terminal import Terminal
+
+ROOT = Path(__file__).parents[3]
 
 
 class Native:
@@ -61,6 +63,11 @@ class Native:
         while self.state()["aborted"] != 1:
             assert time.monotonic() < deadline, "the client did not leave"
 
+    def go(self) -> None:
+        """Let the pulls go on that wait for it."""
+        asked = urllib.request.Request(f"http://{self.address}/fake/go", data=b"{}")
+        urllib.request.urlopen(asked, timeout=10).close()
+
     def asked(self, path: str) -> list[Any]:
         """The bodies that were sent to `path`."""
         return [body for _, at, body in self.state()["requests"] if at == path]
@@ -68,8 +75,22 @@ class Native:
 
 @pytest.fixture
 def native(tmp_path: Path) -> Iterator[Native]:
+    """A fake daemon that speaks Ollama's API and no other."""
+    with _served(tmp_path, "tests.fakes.ollama_server") as native:
+        yield native
+
+
+@pytest.fixture
+def puller(tmp_path: Path) -> Iterator[Native]:
+    """A fake daemon with Paddock's endpoints of pulls."""
+    with _served(tmp_path, "tests.fakes.paddock_server") as native:
+        yield native
+
+
+@contextmanager
+def _served(tmp_path: Path, program: str) -> Iterator[Native]:
     process = subprocess.Popen(
-        [sys.executable, "-S", ollama_server.__file__], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-S", "-m", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert process.stdout is not None
     home = tmp_path / "home"

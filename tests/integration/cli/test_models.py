@@ -87,12 +87,6 @@ def test_cp_and_rm_say_what_they_did(native):
     ]
 
 
-def test_rm_of_files_has_to_be_said(native):
-    native.run("rm", "--files", "talker")
-
-    assert native.asked("/api/delete") == [{"model": "talker", "files": True}]
-
-
 def test_pull_tells_how_far_it_is_on_stderr(native):
     ended = native.run("pull", "far")
 

@@ -1,0 +1,71 @@
+"""`paddock search`: repositories with models on Hugging Face."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from paddock.cli import options
+from paddock.cli.client import connect
+from paddock.cli.table import printable, table
+from paddock.units import format_count
+
+_TITLES = ("NAME", ">PARAMETERS", ">DOWNLOADS", ">LIKES", "SIZES", "FITS", "")
+_SHOWN_QUANTS = 3
+
+
+@click.command("search", short_help="Find models on Hugging Face.")
+@click.argument("text", nargs=-1, required=True)
+@click.option(
+    "--sort",
+    type=click.Choice(("trending", "downloads", "likes", "new")),
+    default="trending",
+    show_default=True,
+    help="What comes first.",
+)
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Rows.")
+@options.host
+@options.as_json
+def command(text: tuple[str, ...], sort: str, limit: int, host: str | None, as_json: bool) -> None:
+    """Find repositories with GGUF files whose names have TEXT in them.
+
+    `paddock pull` takes the names as they are. Uploaders that many people know are marked.
+    """
+    asked = urlencode({"q": " ".join(text), "sort": sort, "limit": limit})
+    told = connect(host).get(f"/api/paddock/search?{asked}")
+    if as_json:
+        options.print_json(told)
+    elif told["results"]:
+        click.echo(table(_TITLES, map(_row, told["results"])), nl=False)
+    else:
+        click.echo(printable(f"nothing on the Hub is named like {' '.join(text)!r}"), err=True)
+
+
+def _row(found: dict[str, Any]) -> list[str]:
+    marks = [
+        "well known" if found.get("known") else "",
+        "needs a licence and a token" if found.get("gated") else "",
+    ]
+    return [
+        found["name"],
+        _count(found.get("parameters")),
+        _count(found.get("downloads")),
+        _count(found.get("likes")),
+        _sizes(found.get("quants") or []),
+        found.get("fits") or "",
+        ", ".join(mark for mark in marks if mark),
+    ]
+
+
+def _sizes(quants: list[dict[str, Any]]) -> str:
+    from paddock.cli.ollama_units import decimal_bytes
+
+    return ", ".join(
+        f"{one['quant']} {decimal_bytes(one['size'])}" for one in quants[:_SHOWN_QUANTS]
+    )
+
+
+def _count(number: int | None) -> str:
+    return format_count(number) if number else ""
