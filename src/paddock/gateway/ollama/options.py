@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -52,7 +53,11 @@ LOADING: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Options about how a model is loaded, and their names in `LoadOptions`."""
 
-SMALLEST_CONTEXT: Final = 4
+MOST_SHOWN: Final = 20
+"""Unknown options in the log."""
+_LARGEST: Final = (1 << 31) - 1
+"""Of a count: engines hold them in 32 bits, and more is wrapped around to less than nothing."""
+_LARGEST_SEED: Final = (1 << 63) - 1
 
 _WORDS: Final = {int: "integer", float: "float32", bool: "boolean", list: "array"}
 
@@ -69,14 +74,13 @@ def checked(options: Any) -> dict[str, Any]:
         return {}
     if not isinstance(options, dict):
         raise InvalidOption("`options` must be an object", param="options")
-    said = {name: value for name, value in options.items() if value is not None}
-    unknown = sorted(said.keys() - PARAMETERS.keys())
-    if unknown:
-        log.debug("options without effect: %s", ", ".join(name[:40] for name in unknown[:20]))
+    unknown = (name[:40] for name in options if name not in PARAMETERS)
+    if shown := list(islice(unknown, MOST_SHOWN)):
+        log.debug("options without effect: %s", ", ".join(shown))
     return {
-        name: _typed(name, value, PARAMETERS[name])
-        for name, value in said.items()
-        if name in PARAMETERS
+        name: _typed(name, options[name], kind)
+        for name, kind in PARAMETERS.items()
+        if options.get(name) is not None
     }
 
 
@@ -100,15 +104,10 @@ def own_sampling(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def loading(options: Mapping[str, Any]) -> LoadOptions:
-    """What the options of a request say about how the model is loaded."""
+    """What the options of a request say about how the model is loaded, as they say it: what is
+    possible, and what leaves it to the engine, is known to `library/variant.py`.
+    """
     told = {LOADING[name]: value for name, value in options.items() if name in LOADING}
-    for name in ("context", "batch", "threads"):  # 0 and below: as if nothing was said
-        if name in told and told[name] <= 0:
-            told[name] = None
-    if told.get("context"):
-        told["context"] = max(SMALLEST_CONTEXT, told["context"])
-    if told.get("gpu_layers", 0) < 0:
-        told["gpu_layers"] = None
     return LoadOptions(**told)
 
 
@@ -123,10 +122,18 @@ def _typed(name: str, value: Any, kind: type) -> Any:
     if kind is bool and type(value) is bool:
         return value
     if kind is int and is_number and math.isfinite(value):
-        return int(value)
+        return _count(name, int(value))
     if kind is float and is_number:
         return _float(name, value)
     raise InvalidOption(f'option "{name}" must be of type {_WORDS[kind]}', param=f"options.{name}")
+
+
+def _count(name: str, value: int) -> int:
+    """A number that the engine can hold: the largest one stands for all that are larger."""
+    if name in LOADING:
+        return value  # refused where it is too much
+    most = _LARGEST_SEED if name == "seed" else _LARGEST
+    return max(-most, min(value, most))
 
 
 def _float(name: str, value: float) -> float:

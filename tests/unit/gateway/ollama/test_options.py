@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddock.errors import InvalidOption
+from paddock.errors import InvalidOption, InvalidRequest
 from paddock.gateway.ollama.options import checked, loading, own_sampling, sampling
+from paddock.library import variant
 from paddock.library.model import NOT_SAID, LoadOptions
 from paddock.library.modelfile import PARAMETERS
 
@@ -80,5 +81,17 @@ def test_what_is_about_loading_is_told_apart() -> None:
     said = {"num_ctx": 1, "num_gpu": 9, "num_batch": 7, "num_thread": 2, "use_mmap": False,
             "main_gpu": 1, "top_k": 5}  # fmt: skip
 
-    assert loading(said) == LoadOptions(4, 9, 7, 2, False, 1)
-    assert loading({"num_ctx": 0, "num_gpu": -1, "num_thread": -3, "num_batch": 0}) == NOT_SAID
+    assert variant.checked(loading(said)) == LoadOptions(4, 9, 7, 2, False, 1)
+    nothing = loading({"num_ctx": 0, "num_gpu": -1, "num_thread": 0, "num_batch": 0})
+    assert variant.checked(nothing) == NOT_SAID
+
+
+@pytest.mark.parametrize("option", ["num_ctx", "num_batch", "num_thread", "main_gpu"])
+def test_less_than_nothing_is_not_taken_for_nothing(option: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"{option} is -3"):
+        variant.checked(loading({option: -3}))
+
+
+def test_counts_that_an_engine_cannot_hold_are_its_largest() -> None:
+    said = checked({"num_predict": 1e300, "top_k": -(1 << 40), "seed": 1 << 40})
+    assert said == {"num_predict": (1 << 31) - 1, "top_k": 1 - (1 << 31), "seed": 1 << 40}
