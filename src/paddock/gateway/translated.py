@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import TypeVarTuple, Unpack
 
 from aiohttp import web
 
@@ -10,14 +12,21 @@ from paddock.engine.connection import Connection, Headers, ResponseHead
 from paddock.engine.pool import Gather
 from paddock.errors import PaddockError, UpstreamLost
 from paddock.gateway import problems
+from paddock.gateway.body import by_size
 from paddock.gateway.relay import EVENT_STREAM, Relay, Relayed
 from paddock.gateway.sse import SseEvent, SseParser
 from paddock.observe.answer import KEPT_BYTES, Answer
+
+Ts = TypeVarTuple("Ts")
 
 log = logging.getLogger(__name__)
 
 PLAIN_LIMIT = 64 << 20
 """Bytes of an answer that is no stream: a refusal, or a whole answer with all probabilities."""
+
+
+STREAM_LIMIT = 512 << 20
+"""Bytes of a stream that a client gets as one answer: most of them are no words."""
 
 
 class Translator:
@@ -69,6 +78,8 @@ class Translated(Relay):
 
     _plain: Gather | None = None
     _plain_status = 0
+    _size = 0
+    """Bytes that the child has said: a large answer is put together in a thread."""
 
     def __init__(
         self,
@@ -89,10 +100,12 @@ class Translated(Relay):
         """As `Relay.run`; raises Upstream, with the child's status, when the child refuses."""
         self._parser = SseParser()
         self._plain = None
+        self._size = 0
         await super().run(connection, head, body)
         translator = self.translator
+        await self._take_plain()
         await translator.settle()
-        last = translator.finish()
+        last = await by_size(0 if translator.streams else self._size, translator.finish)
         if not translator.streams:
             return self.whole(200, ((b"Content-Type", translator.content_type),), last)
         self._write(last)
@@ -134,29 +147,23 @@ class Translated(Relay):
         self._plain.on_head(head)
 
     def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > PLAIN_LIMIT:
+            self._check_size()
         if self._plain is not None:
             self._plain.on_body(data)
         elif not self._is_done():
-            try:
-                self._translate(self._parser.feed(data))
-            except PaddockError as error:
-                self._give_up(error)
+            self._guarded(self._feed, data)
 
     def on_end(self) -> None:
         self._connection = None
         if self._is_done():
             return
-        try:
-            if self._plain is not None:
-                self._take_plain(self._plain)
-            else:
-                self._translate(self._parser.finish())
-        except PaddockError as error:
-            self._give_up(error)
-        except Exception:  # nobody is left who could end the wait
-            log.exception("an answer could not be translated")
-            self._give_up(problems.Internal())
+        if self._plain is not None:
+            self._guarded(self._plain.on_end)
         else:
+            self._guarded(self._finish_events)
+        if not self._is_done():
             self.flush()
             self._is_answered()
 
@@ -171,21 +178,45 @@ class Translated(Relay):
 
     # --- translating
 
+    def _guarded(self, work: Callable[[Unpack[Ts]], None], *args: *Ts) -> None:
+        """Do it; whatever it raises ends the answer, because nobody else could end the wait."""
+        try:
+            work(*args)
+        except PaddockError as error:
+            self._give_up(error)
+        except Exception:
+            log.exception("an answer could not be translated")
+            self._give_up(problems.Internal())
+
+    def _feed(self, data: bytes) -> None:
+        self._translate(self._parser.feed(data))
+
+    def _check_size(self) -> None:
+        """What is kept until it is whole is kept with measure."""
+        if self._plain is not None or (self._size > STREAM_LIMIT and not self.translator.streams):
+            self._give_up(UpstreamLost("the engine's answer is too large"))
+
+    def _finish_events(self) -> None:
+        self._translate(self._parser.finish())
+
     def _translate(self, events: list[SseEvent]) -> None:
         feed = self.translator.feed
         for event in events:
             self._before, self._last = self._last, event.data[-KEPT_BYTES:]
             self._write(feed(event))
 
-    def _take_plain(self, plain: Gather) -> None:
-        plain.on_end()
-        body = plain.done.result().body
+    async def _take_plain(self) -> None:
+        """Take the answer where it was no stream."""
+        if self._plain is None:
+            return
+        body = self._plain.done.result().body
+        self._size = len(body)
         if self._plain_status != 200:
             raise problems.engine_refusal(self._plain_status, body)
         # What the answer took may be told at its beginning, as it is of vectors.
         self._before = body[:KEPT_BYTES] if len(body) > KEPT_BYTES else b""
         self._last = body[-KEPT_BYTES:]
-        self._write(self.translator.answer(body))
+        self._write(await by_size(self._size, self.translator.answer, body))
 
     def _write(self, data: bytes) -> None:
         if not data:

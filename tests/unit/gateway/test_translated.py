@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.fakes.scripted import Rig, Upstream, chunked, reply, says, split
 
 from paddock.engine.instance import Instance
 from paddock.errors import PaddockError, UpstreamLost
+from paddock.gateway.body import LARGE
 from paddock.gateway.forward import Ask
 from paddock.gateway.problems import Upstream as Refusal
 from paddock.gateway.sse import SseEvent
@@ -41,6 +43,8 @@ class Shout(Translator):
             return b""
         if event.data == b"FAIL":
             raise Refusal(418, {"message": "short and stout"})
+        if event.data == b"BUG":
+            raise ValueError("nobody thought of this")
         self.said.append(event.data.upper())
         return event.data.upper() + b"\n" if self.streams else b""
 
@@ -145,6 +149,33 @@ async def test_an_error_after_the_first_word_is_told_in_the_stream(shouting: Rig
     got = await shouting.get()
 
     assert (got.status, got.body, got.whole) == (200, b"A\nerror: short and stout\n", True)
+
+
+async def test_what_nobody_thought_of_ends_the_answer_too(shouting: Rig) -> None:
+    shouting.answers(says([chunked([b"data: a\n\ndata: BUG\n\n"], KIND)]))
+    got = await shouting.get()
+    assert got.body.startswith(b"A\nerror: ")
+    assert got.whole
+
+    shouting.answers(says([chunked([b"data: BUG\n\n"], KIND)]))
+    assert (await shouting.get()).status == 500
+
+
+async def test_a_large_answer_that_is_no_stream_does_not_hold_the_loop(shouting: Rig) -> None:
+    threads: list[str] = []
+
+    class Watched(Shout):
+        def answer(self, body: bytes) -> bytes:
+            threads.append(threading.current_thread().name)
+            return super().answer(body)
+
+    shouting.translator = Watched
+    shouting.answers(says([reply(b'"x"', "Content-Type: application/json")]))
+    await shouting.get()
+    shouting.answers(says([reply(b"x" * (LARGE + 1), "Content-Type: application/json")]))
+    await shouting.get()
+
+    assert threads[0] == threading.main_thread().name != threads[1]
 
 
 @pytest.mark.parametrize("cut", range(1, len(chunked([STREAM], KIND)), 3))

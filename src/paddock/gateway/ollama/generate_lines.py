@@ -11,6 +11,8 @@ from paddock.gateway.ollama.lines import Lines
 class GenerateLines(Lines):
     """Tells an answer as a text."""
 
+    keeps_text = True  # its tokens are told at the end
+
     def _said(self, piece: Piece) -> dict[str, Any]:
         said = {"response": piece.text}
         if piece.thinking:

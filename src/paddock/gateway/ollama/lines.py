@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import string
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from paddock.errors import PaddockError
+from paddock.errors import InvalidRequest, PaddockError
 from paddock.gateway import problems
-from paddock.gateway.body import dump_json
+from paddock.gateway.body import dump_json, parse_json
 from paddock.gateway.generation import End, Piece, ToolCall, Writer
 from paddock.gateway.ollama.final import Clock, created_at, done_reason, statistics
 
@@ -50,9 +49,12 @@ class Lines(Writer):
         self._calls: list[ToolCall] = []
         self._logprobs: list[Mapping[str, Any]] = []
 
+    keeps_text = False
+    """Of a stream, too."""
+
     @property
     def text(self) -> str:
-        """All that was said so far."""
+        """All that was said so far, where it is kept."""
         return "".join(self._text)
 
     def add(self, piece: Piece) -> bytes:
@@ -61,7 +63,7 @@ class Lines(Writer):
             piece = piece._replace(thinking="")
         if self.told.probabilities is None and piece.logprobs:
             piece = piece._replace(logprobs=())
-        if piece.text:
+        if self.keeps_text or not self.streams:
             self._text.append(piece.text)
         if self.streams:
             return self._line(piece) if any(piece) else b""
@@ -116,12 +118,13 @@ def called(calls: Iterable[ToolCall], first: int) -> list[dict[str, Any]]:
 
 
 def _object_of(call: ToolCall) -> dict[str, Any]:
-    """A call's arguments. Clients depend on an object: what the model broke off is an empty one."""
+    """A call's arguments. Clients depend on an object: what the model broke off is an empty one,
+    and so is what is no JSON to them, as NaN or half of a character.
+    """
     try:
-        arguments = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
+        return parse_json(call.arguments.encode() or b"{}")
+    except (InvalidRequest, UnicodeEncodeError):
         return {}
-    return arguments if isinstance(arguments, dict) else {}
 
 
 def _logprobs(entries: Iterable[Mapping[str, Any]], others: int) -> Iterable[dict[str, Any]]:

@@ -16,7 +16,15 @@ from typing import Any
 import pytest
 
 from paddock.errors import UpstreamLost
-from paddock.gateway.generation import ChatReader, Generation, Reader, TextReader, Writer
+from paddock.gateway.generation import (
+    ChatReader,
+    Generation,
+    Piece,
+    Reader,
+    TextReader,
+    ToolCall,
+    Writer,
+)
 from paddock.gateway.ollama.chat_lines import ChatLines
 from paddock.gateway.ollama.compat import Chunks
 from paddock.gateway.ollama.final import Clock
@@ -104,3 +112,14 @@ def test_every_line_is_one_object_with_a_role(stream: Path) -> None:
     lines: list[Any] = [json.loads(line) for line in out.removesuffix(b"\n").split(b"\n")]
     assert all(line["message"]["role"] == "assistant" for line in lines)
     assert [line["done"] for line in lines] == [*([False] * (len(lines) - 1)), True]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"x": NaN}', '{"x": 1e999}', '{"x": "\\ud800"}', "\ud800", "[1]", '{"x":', "9" * 5000],
+)
+def test_arguments_that_are_no_json_to_a_client_are_an_empty_object(arguments: str) -> None:
+    lines = ChatLines(Told("m", "/api/chat", Clock()), streams=True)
+    told = json.loads(lines.add(Piece(calls=(ToolCall("f", arguments),))))
+
+    assert told["message"]["tool_calls"][0]["function"]["arguments"] == {}
