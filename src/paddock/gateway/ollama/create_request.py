@@ -10,16 +10,24 @@ from typing import Any, Final, NamedTuple
 from paddock.config.nearest import nearest
 from paddock.errors import InvalidDigest, InvalidRequest, PaddockError
 from paddock.gateway.ollama import fields
+from paddock.gateway.ollama.messages import MAX_MESSAGES
 from paddock.library.digest import Digest
 from paddock.library.manifest import MAX_TEXT
 from paddock.library.model import Said
+from paddock.library.modelfile import DEPRECATED, PARAMETERS
 from paddock.library.ollama_name import OllamaName
+from paddock.library.recipe_layers import MAX_STOPS
 
 ROLES: Final = ("system", "user", "assistant")
 _KINDS: Final = {int: "integer", float: "number", bool: "boolean"}
 _LARGEST: Final = (1 << 63) - 1
+MOST_FILES: Final = 64
+"""Each one is opened and looked into."""
+MOST_LICENSES: Final = 64
+"""Each one is a blob of its own."""
 _LONGEST_ID: Final = 200
 """Characters of a renderer's or parser's name."""
+MAX_STOP_CHARACTERS: Final = 16_384
 _NOT_HERE: Final = {
     "draft_files": "draft models are not supported",
     "draft_quantize": "draft models are not supported",
@@ -35,6 +43,17 @@ _INFO: Final[Mapping[str, tuple[str, type[str | int | list[Any]]]]] = {
     "capabilities": ("capabilities", list),
 }
 """Of `info`: the key of the store's config that says this, and its type."""
+
+
+_MOST: Final = {
+    "files": MOST_FILES,
+    "adapters": MOST_FILES,
+    "paths": MOST_FILES,
+    "adapter_paths": MOST_FILES,
+    "license": MOST_LICENSES,
+    "messages": MAX_MESSAGES,
+    "parameters": len(PARAMETERS) + len(DEPRECATED),
+}
 
 
 class Wanted(NamedTuple):
@@ -66,6 +85,9 @@ def read(body: Mapping[str, Any]) -> Wanted:
     for field, why in _NOT_HERE.items():
         if body.get(field):
             raise InvalidRequest(f"`{field}`: {why}", param=field)
+    for field, most in _MOST.items():
+        if isinstance(given := body.get(field), dict | list) and len(given) > most:
+            raise InvalidRequest(f"`{field}` has more than {most} entries", param=field)
     wanted = Wanted(
         name=fields.store_name(fields.asked_name(body, "model", "name"), "model"),
         base=fields.text(body, "from").strip(),
@@ -119,8 +141,6 @@ def _relative(body: Mapping[str, Any], field: str) -> dict[str, str]:
 
 
 def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    from paddock.library.modelfile import DEPRECATED  # noqa: PLC0415 - rarely asked for
-
     return {
         name: _parameter(name, value)
         for name, value in given.items()
@@ -130,8 +150,6 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parameter(name: str, value: Any) -> Any:
     """The value with the type that its name asks for."""
-    from paddock.library.modelfile import PARAMETERS  # noqa: PLC0415 - rarely asked for
-
     kind = PARAMETERS.get(name)
     if kind is None:
         meant = nearest(name, PARAMETERS)
@@ -140,7 +158,7 @@ def _parameter(name: str, value: Any) -> Any:
             f"unknown parameter {name[:100]!r}", param=f"parameters.{name[:100]}", hint=hint
         )
     if kind is list:
-        return fields.text_or_texts({f"parameters.{name}": value}, f"parameters.{name}")
+        return _stops(fields.text_or_texts({f"parameters.{name}": value}, f"parameters.{name}"))
     if kind is int and type(value) is float and value.is_integer():
         value = int(value)
     is_right = type(value) is kind or (kind is float and type(value) is int)
@@ -151,11 +169,27 @@ def _parameter(name: str, value: Any) -> Any:
     return value
 
 
+def _stops(texts: list[str]) -> list[str]:
+    """As many as are read back."""
+    if len(texts) > MAX_STOPS or sum(map(len, texts)) > MAX_STOP_CHARACTERS:
+        raise InvalidRequest(
+            f"there are more than {MAX_STOPS} stop texts, or they have more than "
+            f"{MAX_STOP_CHARACTERS:,} characters",
+            param="parameters.stop",
+        )
+    return texts
+
+
 def _messages(body: Mapping[str, Any]) -> tuple[Said, ...] | None:
     found = fields.objects(body, "messages")
     if not found:
         return None
-    return tuple(_message(one, f"messages[{number}]") for number, one in enumerate(found))
+    told = tuple(_message(one, f"messages[{number}]") for number, one in enumerate(found))
+    if sum(len(one.content.encode()) for one in told) > MAX_TEXT:
+        raise InvalidRequest(
+            f"`messages` have more than {MAX_TEXT >> 20} MiB of text", param="messages"
+        )
+    return told
 
 
 def _message(told: Mapping[str, Any], place: str) -> Said:

@@ -89,6 +89,18 @@ def test_all_that_can_be_said():
         ({"model": "m", "from": "a", "draft_files": {"d": DIGEST}}, "`draft_files`"),
         ({"model": "m", "from": "a", "remote_host": "https://example.org"}, "`remote_host`"),
         ({"model": "m", "from": "a", "quantize": 4}, "`quantize` must be a string"),
+        ({"model": "m", "files": {f"f{n}": DIGEST for n in range(65)}}, "`files` has more than 64"),
+        ({"model": "m", "from": "a", "license": ["x"] * 65}, "`license` has more than 64"),
+        (
+            {"model": "m", "from": "a", "messages": [{"role": "user"}] * 4097},
+            "`messages` has more than 4096",
+        ),
+        (
+            {"model": "m", "from": "a", "messages": [{"role": "user", "content": "x" * 2**19}] * 3},
+            "`messages` have more than 1 MiB of text",
+        ),
+        ({"model": "m", "from": "a", "parameters": {"stop": ["x"] * 257}}, "more than 256 stop"),
+        ({"model": "m", "from": "a", "parameters": {"stop": "x" * 20_000}}, "16,384 characters"),
     ],
 )
 def test_what_is_wrong_is_named(body: dict[str, Any], error: str):
