@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from paddock.errors import InvalidRequest
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 MAX_DEPTH = 64
 """Arrays and objects around a value, the top-level object included."""
@@ -21,6 +24,13 @@ LARGE = 256 * 1024
 """Bytes from which JSON work leaves the event loop."""
 
 _BOM = b"\xef\xbb\xbf"
+
+
+async def by_size(size: int, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+    """What `work(*args)` gives, which is about a body of `size` bytes: a large one is worked on in
+    a thread.
+    """
+    return await asyncio.to_thread(work, *args) if size > LARGE else work(*args)
 
 
 async def parse_json_async(data: bytes) -> dict[str, Any]:

@@ -7,7 +7,6 @@ there. `Writer` tells the answer, and knows nothing of this.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -15,7 +14,7 @@ from typing import Any, Final, Protocol
 from paddock.engine.connection import Headers
 from paddock.engine.instance import Instance
 from paddock.gateway import inquiry
-from paddock.gateway.body import LARGE, dump_json
+from paddock.gateway.body import by_size, dump_json
 from paddock.gateway.forward import Ask
 from paddock.gateway.generation import ChatReader, Generation, Reader, Writer
 from paddock.gateway.problems import Upstream
@@ -251,7 +250,7 @@ class Dialogue:
 
 async def written(body: dict[str, Any], size: int) -> bytes:
     """A body as JSON, off the loop when it is large."""
-    return await asyncio.to_thread(dump_json, body) if size > LARGE else dump_json(body)
+    return await by_size(size, dump_json, body)
 
 
 def _count(refusal: Upstream, name: str) -> int:

@@ -3,13 +3,12 @@ out for the model, and how many tokens a text has."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest, UpstreamLost
 from paddock.gateway import problems
-from paddock.gateway.body import LARGE, dump_json, parse_json_async
+from paddock.gateway.body import LARGE, by_size, dump_json, parse_json_async
 
 ANSWER_SECONDS: Final = 60.0
 """A child that works on a batch answers after it."""
@@ -38,8 +37,7 @@ async def ask(instance: Instance, path: str, body: dict[str, Any], size: int = 0
 
     Raises Upstream with the child's own refusal, and UpstreamLost when there is no sane answer.
     """
-    data = await asyncio.to_thread(dump_json, body) if size > LARGE else dump_json(body)
-    return await _fetch(instance, "POST", path, data)
+    return await _fetch(instance, "POST", path, await by_size(size, dump_json, body))
 
 
 async def look(instance: Instance, path: str) -> dict[str, Any]:
@@ -75,9 +73,13 @@ async def written_out(instance: Instance, chat: dict[str, Any]) -> str:
     return prompt
 
 
-async def tokens(instance: Instance, text: str, *, whole: bool = True) -> list[int]:
-    """The tokens of a text; `whole`: of a prompt, with what the model wants before every one."""
-    body = {"content": text, "add_special": whole, "parse_special": True}
+async def tokens(
+    instance: Instance, text: str, *, whole: bool = True, marks: bool = True
+) -> list[int]:
+    """The tokens of a text; `whole`: of a prompt, with what the model wants before every one.
+    Without `marks`, what looks like one of the model's own marks is text as any other.
+    """
+    body = {"content": text, "add_special": whole, "parse_special": marks}
     found = (await ask(instance, "/tokenize", body, len(text))).get("tokens")
     if not isinstance(found, list):
         raise UpstreamLost("the engine's answer to /tokenize has no tokens")

@@ -42,13 +42,14 @@ async def shortened(messages: Messages, measure: Measure, limit: int) -> Shorten
     None when not even the messages that must stay have. `messages` is not changed. Raises what
     `measure` does.
     """
-    choices = _choices(messages)
+    choices = _Choices(messages)
     best: Shortened | None = None
-    first, last = 0, len(choices) - 1
+    first, last = 0, len(choices.counts) - 1
     while first <= last:  # the more goes, the shorter it is
         middle = (first + last) // 2
-        if await measure(choices[middle].messages) <= limit:
-            best, last = choices[middle], middle - 1
+        choice = choices.without(choices.counts[middle])
+        if await measure(choice.messages) <= limit:
+            best, last = choice, middle - 1
         else:
             first = middle + 1
     return best
@@ -64,24 +65,33 @@ def too_long(tokens: int, context: int) -> InvalidRequest:
     )
 
 
-def _choices(messages: Messages) -> list[Shortened]:
-    """What can be left of a conversation, from one that lost little to one that lost most.
+class _Choices:
+    """What can be left of a conversation.
 
-    A conversation never begins with what the model said: many templates refuse that.
+    It never begins with what the model said: many templates refuse that.
     """
-    units = _units(messages)
-    movable = [
-        number for number, unit in enumerate(units[:-1]) if unit[0].get("role") not in _STAYING
-    ]
-    found = []
-    for count in range(1, len(movable) + 1):
-        gone = set(movable[:count])
-        left = [unit for number, unit in enumerate(units) if number not in gone]
-        if count < len(movable) and units[movable[count]][0].get("role") != "user":
-            continue
-        dropped = sum(len(units[number]) for number in gone)
-        found.append(Shortened([message for unit in left for message in unit], dropped))
-    return found
+
+    def __init__(self, messages: Messages) -> None:
+        self._units = _units(messages)
+        self._movable = [
+            number
+            for number, unit in enumerate(self._units[:-1])
+            if unit[0].get("role") not in _STAYING
+        ]
+        self.counts = [count for count in range(1, len(self._movable) + 1) if self._may_go(count)]
+        """How many of the oldest units may go, from few to all that can."""
+
+    def _may_go(self, count: int) -> bool:
+        if count == len(self._movable):
+            return True
+        return self._units[self._movable[count]][0].get("role") == "user"
+
+    def without(self, count: int) -> Shortened:
+        """What is left when so many went."""
+        gone = set(self._movable[:count])
+        left = [unit for number, unit in enumerate(self._units) if number not in gone]
+        dropped = sum(len(self._units[number]) for number in gone)
+        return Shortened([message for unit in left for message in unit], dropped)
 
 
 _STAYING: Final = frozenset({"system", "developer"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiohttp import web
 
@@ -11,7 +12,7 @@ from paddock.config.current import Current
 from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest
 from paddock.gateway import inquiry
-from paddock.gateway.body import dump_json
+from paddock.gateway.body import LARGE, by_size, dump_json
 from paddock.gateway.dialogue import Dialogue
 from paddock.gateway.filters import overridden, stripped
 from paddock.gateway.forward import Ask, Forwarder
@@ -19,7 +20,7 @@ from paddock.gateway.naming import Names, Target
 from paddock.gateway.ollama.final import Clock, created_at
 from paddock.gateway.ollama.lines import Lines
 from paddock.gateway.ollama.templating import GoTemplating, templating_of
-from paddock.gateway.ollama.wishes import Wishes
+from paddock.gateway.ollama.wishes import Wishes, recipe_of
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.routes import Call
 from paddock.gateway.screen import screen
@@ -27,6 +28,8 @@ from paddock.library.model import Model
 from paddock.library.twins import running_id
 from paddock.library.variant import joined
 from paddock.scheduler.scheduler import Scheduler
+
+T = TypeVar("T")
 
 FOR_EVER: Final = float("inf")
 
@@ -68,8 +71,7 @@ class Answering:
     async def load(self, question: Question, said: dict[str, Any]) -> web.Response:
         """Load the model, or let it go, and say so with `said` for the words of an answer."""
         model = question.target.model
-        seconds = question.wishes.keep_alive
-        if seconds == 0:
+        if question.wishes.unloads:
             if isinstance(model, Model):
                 self._scheduler.keep_alive(running_id(model), 0)
             return _object(question, said, "unload")
@@ -77,12 +79,12 @@ class Answering:
             await self._forwarder.borrow(question.call, model, self._asking(question), _nothing)
         return _object(question, said, "load")
 
-    async def converse(
-        self, question: Question, asked: dict[str, Any], lines: Lines
-    ) -> web.StreamResponse:
-        """Answer a chat request for the child with `lines`; or tell only its prompt."""
-        dialogue = Dialogue(asked, lines, **self.manners(question, lines))
-        return await self.carry(question, dialogue)
+    async def read(self, size: int, target: Target, override: str, work: Callable[[], T]) -> T:
+        """What `work` reads of a request with a body of `size` bytes: in a thread where that may
+        take long. A template that is met for the first time has to be parsed.
+        """
+        has_template = bool(override or recipe_of(target.model).template)
+        return await by_size(LARGE + 1 if has_template else size, work)
 
     async def carry(self, question: Question, dialogue: Dialogue) -> web.StreamResponse:
         """Answer what `dialogue` asks; or tell only its prompt."""

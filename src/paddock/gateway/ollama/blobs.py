@@ -10,11 +10,11 @@ from aiohttp import web
 
 from paddock.errors import StoreError
 from paddock.gateway.door import sent_pieces
-from paddock.gateway.ollama.in_thread import finished
 from paddock.gateway.routes import Call, Route
 from paddock.library.digest import Digest
 from paddock.library.library import Library
 from paddock.library.store import Receiving, Store, room
+from paddock.tasks import finished
 from paddock.units import format_bytes
 
 PREFIX: Final = "/api/blobs/"

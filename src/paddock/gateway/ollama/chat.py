@@ -9,7 +9,7 @@ from aiohttp import web
 from paddock.errors import InvalidRequest
 from paddock.gateway import inquiry
 from paddock.gateway.body import parse_json_async
-from paddock.gateway.dialogue import CHAT
+from paddock.gateway.dialogue import CHAT, Dialogue
 from paddock.gateway.ollama.answering import Answering, Question
 from paddock.gateway.ollama.asking import chat_body, told
 from paddock.gateway.ollama.chat_lines import ChatLines
@@ -40,18 +40,30 @@ class Chat:
         name = body.get("model")
         if not isinstance(name, str) or not name:
             raise InvalidRequest("model is required", param="model")
-        question = Question(
-            call, name, self._answering.target(name), wishes(body), clock, len(raw), raw
-        )
+        target = self._answering.target(name)
+
+        def read() -> tuple[Question, Dialogue | None]:
+            question = Question(call, name, target, wishes(body), clock, len(raw), raw)
+            return question, self._dialogue(question, body)
+
+        question, dialogue = await self._answering.read(len(raw), target, "", read)
+        if dialogue is None:
+            return await self._answering.load(question, NOTHING)
+        return await self._answering.carry(question, dialogue)
+
+    def _dialogue(self, question: Question, body: dict[str, Any]) -> Dialogue | None:
+        """How the model is asked; None: not at all. Raises InvalidRequest for what it cannot do."""
         messages = openai_messages(body.get("messages"), body.get("tools"))
-        abilities = Abilities(question.target.model, name)
+        if not messages and question.wishes.unloads:
+            return None
+        abilities = Abilities(question.target.model, question.name)
         abilities.need_words("chat")
         if not messages:
-            return await self._answering.load(question, NOTHING)
+            return None
         asked = _chat(question, abilities, messages, body)
         asked = self._answering.filtered(CHAT, asked, question.target)
         lines = ChatLines(told(question), streams=question.wishes.stream)
-        return await self._answering.converse(question, asked, lines)
+        return Dialogue(asked, lines, **self._answering.manners(question, lines))
 
 
 def _chat(

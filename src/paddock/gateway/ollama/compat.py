@@ -38,6 +38,7 @@ _OURS: Final = frozenset(
 )
 """Fields of the client's that are not passed on as they are."""
 
+_WISHES: Final = ("stream", "options", "keep_alive")
 _LENGTHS: Final = ("max_tokens", "max_completion_tokens", "n_predict")
 
 _NO_THOUGHT: Final = frozenset({"none", "minimal"})
@@ -60,26 +61,33 @@ class Compat:
         clock = Clock()
         body, size = await read_body(call)
         name = model_name(body)
-        messages = _messages(body.get("messages"))
         target = self._answering.target(name)
-        asked = wishes({field: body.get(field) for field in ("stream", "options", "keep_alive")})
-        streams = body.get("stream") is True
-        question = Question(call, name, target, asked._replace(stream=streams), clock, size)
-        abilities = Abilities(target.model, name)
+
+        def read() -> tuple[Question, Dialogue]:
+            asked = wishes({field: body.get(field) for field in _WISHES})
+            streams = body.get("stream") is True
+            question = Question(call, name, target, asked._replace(stream=streams), clock, size)
+            return question, self._dialogue(question, body)
+
+        return await self._answering.carry(*await self._answering.read(size, target, "", read))
+
+    def _dialogue(self, question: Question, body: dict[str, Any]) -> Dialogue:
+        """How the model is asked. Raises InvalidRequest for what it cannot do."""
+        messages = _messages(body.get("messages"))
+        target = question.target
+        abilities = Abilities(target.model, question.name)
         abilities.need_words("chat")
         if body.get("tools"):
             abilities.need_tools()
-        chat = self._answering.filtered(CHAT, _chat(question, messages, body), target)
-        writer = Chunks(name, streams=streams, tells_usage=_tells_usage(body))
-        dialogue = Dialogue(
-            chat,
-            writer,
-            size=size,
+        streams = question.wishes.stream
+        return Dialogue(
+            self._answering.filtered(CHAT, _chat(question, messages, body), target),
+            Chunks(question.name, streams=streams, tells_usage=_tells_usage(body)),
+            size=question.size,
             template=self._answering.template(target),
-            truncates=asked.truncate,
-            on_model=clock.got_model,
+            truncates=question.wishes.truncate,
+            on_model=question.clock.got_model,
         )
-        return await self._answering.carry(question, dialogue)
 
 
 class CompatModels:

@@ -22,7 +22,6 @@ from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.ollama import create_request, fields, progress
 from paddock.gateway.ollama.create_layers import Base, base_of, config_of, make
 from paddock.gateway.ollama.create_request import Wanted
-from paddock.gateway.ollama.in_thread import finished
 from paddock.gateway.ollama.progress import SUCCESS, Status
 from paddock.gateway.ollama.quantizing import (
     Quantized,
@@ -49,6 +48,7 @@ from paddock.library.library import Library
 from paddock.library.manifest import Layer
 from paddock.library.model import HeaderSummary
 from paddock.library.ollama_name import OllamaName
+from paddock.tasks import finished
 
 BODY_BYTES: Final = 16 << 20
 

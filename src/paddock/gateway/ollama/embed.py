@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -14,7 +12,8 @@ from paddock.config.current import Current
 from paddock.engine.arguments import context_per_request
 from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest, PaddockError, UnknownModel, UpstreamLost
-from paddock.gateway.body import LARGE, dump_json, parse_json
+from paddock.gateway import inquiry
+from paddock.gateway.body import by_size, dump_json, parse_json
 from paddock.gateway.forward import Ask, Forwarder
 from paddock.gateway.naming import Names, Target
 from paddock.gateway.ollama import fields, keep_alive, options
@@ -29,7 +28,8 @@ from paddock.library.model import LoadOptions, Model, Trait
 TARGET: Final = "/v1/embeddings"
 JSON: Final = ((b"Content-Type", b"application/json"),)
 TOO_LONG: Final = "the input length exceeds the context length"
-TOKENIZE_SECONDS: Final = 30.0
+MOST_TEXTS: Final = 16_384
+"""In one request: each is a task of its own to the engine."""
 SPECIALS: Final = 8
 """More tokens than any model puts around a text."""
 
@@ -47,6 +47,8 @@ class Wanted(NamedTuple):
     """Numbers per vector; 0: as many as the model gives."""
     load: LoadOptions = LoadOptions()
     keep_alive: float | None = None
+    size: int = 0
+    """Bytes of the request."""
 
 
 class Embed:
@@ -66,7 +68,7 @@ class Embed:
 
     async def embed(self, call: Call) -> web.StreamResponse:
         """Vectors of length 1 for one text or several."""
-        body = (await read_body(call))[0]
+        body, size = await read_body(call)
         dimensions = body.get("dimensions")
         if dimensions is not None and (type(dimensions) is not int or dimensions < 0):
             raise InvalidRequest("`dimensions` must be a number above 0", param="dimensions")
@@ -76,15 +78,16 @@ class Embed:
             fields.truth(body, "truncate", default=True),
             dimensions or 0,
             *_loading(body),
+            size,
         )
         return await self._answer(call, wanted, Vectors(wanted), {})
 
     async def embeddings(self, call: Call) -> web.StreamResponse:
         """The older form: one text, one vector, as long as the model made it."""
-        body = (await read_body(call))[0]
+        body, size = await read_body(call)
         name = fields.asked_name(body, "model")
         text = fields.text(body, "prompt")
-        wanted = Wanted(name, [text] if text else [], True, 0, *_loading(body))
+        wanted = Wanted(name, [text] if text else [], True, 0, *_loading(body), size)
         return await self._answer(call, wanted, Vector(), {"embd_normalize": -1})
 
     async def _answer(
@@ -95,9 +98,10 @@ class Embed:
         target = self._names.resolve(wanted.name)
         _check_traits(target, wanted.name)
         request = Request(self._current, target, wanted, answer, more)
+        ask = await request.ask()
         if wanted.texts or not isinstance(target.model, Model):
-            return await self._forwarder.translate(call, target, request.ask())
-        await self._forwarder.borrow(call, target.model, request.ask(), request.loaded)
+            return await self._forwarder.translate(call, target, ask)
+        await self._forwarder.borrow(call, target.model, ask, request.loaded)
         return web.json_response(answer.told({"data": []}))
 
 
@@ -118,20 +122,20 @@ class Request:
         self._answer = answer
         self._more = more
 
-    def ask(self) -> Ask:
+    async def ask(self) -> Ask:
         """What to send, before it is known how much of it fits."""
-        return self._ask(self._wanted.texts, 0)
+        return await self._ask(self._wanted.texts, 0)
 
     async def loaded(self, instance: Instance) -> None:  # noqa: ARG002 - that it is there is enough
         """The model is in memory."""
         self._answer.clock.got_model()
 
-    def _ask(self, texts: Sequence[Text], cut: int) -> Ask:
+    async def _ask(self, texts: Sequence[Text], cut: int) -> Ask:
         body = {"model": self._model, "input": texts, "encoding_format": "float", **self._more}
         return Ask(
             "POST",
             TARGET,
-            dump_json(body),
+            await by_size(self._wanted.size, dump_json, body),
             JSON,
             translator=self._answer,
             prepare=self._prepare,
@@ -148,18 +152,18 @@ class Request:
         limit = context_per_request(instance.model, self._current.config)
         texts = [await self._fitted(instance, text, limit) for text in self._wanted.texts]
         cut = sum(text is not sent for text, sent in zip(self._wanted.texts, texts, strict=True))
-        return self._ask(texts, cut)
+        return await self._ask(texts, cut)
 
     async def _fitted(self, instance: Instance, text: str, limit: int) -> Text:
         """`text` itself when it fits, else its first tokens between those that go around it."""
         if not limit or len(text.encode()) + SPECIALS <= limit:
             return text  # a token is a byte at least
-        tokens = await _tokens(instance, text, around=True)
+        tokens = await inquiry.tokens(instance, text, marks=False)
         if len(tokens) <= limit:
             return text
         if not self._wanted.truncates:
             raise InvalidRequest(TOO_LONG, param="input")
-        plain = await _tokens(instance, text, around=False)
+        plain = await inquiry.tokens(instance, text, whole=False, marks=False)
         before = next((n for n in range(SPECIALS) if tokens[n : n + len(plain)] == plain), 0)
         after = tokens[before + len(plain) :] if len(plain) < len(tokens) else []
         room = max(0, limit - before - len(after))
@@ -190,11 +194,8 @@ class Vectors(Translator):
         return b""
 
     async def settle(self) -> None:
-        """Make the answer; in a thread when it is large."""
-        if len(self._whole) > LARGE:
-            self._last = await asyncio.to_thread(self._made)
-        else:
-            self._last = self._made()
+        """Make the answer."""
+        self._last = await by_size(len(self._whole), self._made)
 
     def finish(self) -> bytes:
         return self._last
@@ -236,6 +237,8 @@ def _texts(given: Any) -> list[str]:
     if given is None or given == "":
         return []
     texts = given if isinstance(given, list) else [given]
+    if len(texts) > MOST_TEXTS:
+        raise InvalidRequest(f"`input` has more than {MOST_TEXTS:,} texts", param="input")
     if not all(isinstance(text, str) for text in texts):
         raise InvalidRequest("invalid input type", param="input")
     return texts
@@ -251,19 +254,6 @@ def _check_traits(target: Target, name: str) -> None:
     model = target.model
     if isinstance(model, Model) and model.path is not None and Trait.EMBEDDING not in model.traits:
         raise InvalidRequest(f'"{name}" does not support embeddings', param="model")
-
-
-async def _tokens(instance: Instance, text: str, *, around: bool) -> list[int]:
-    """The model's tokens of a text, with those that go around it or without."""
-    if instance.pool is None:
-        raise UpstreamLost(f"{instance.model.id} is no longer running")
-    body = dump_json({"content": text, "add_special": around, "parse_special": False})
-    try:
-        answer = await instance.pool.fetch("POST", "/tokenize", body=body, timeout=TOKENIZE_SECONDS)
-        found = json.loads(answer.body)["tokens"]
-    except (TimeoutError, ValueError, LookupError, TypeError) as error:
-        raise UpstreamLost("the engine did not tell the tokens of a text") from error
-    return list(found)
 
 
 async def _recover(instance: Instance, refusal: Upstream) -> Ask | None:  # noqa: ARG001

@@ -26,6 +26,7 @@ from paddock.gateway.ollama.wishes import Abilities, read_raw, recipe_of, unname
 from paddock.gateway.recipes import with_messages
 from paddock.gateway.routes import Call, Route
 from paddock.library.model import Recipe
+from paddock.library.variant import LARGEST_CONTEXT
 
 NOTHING: Final = {"response": ""}
 MAX_TOKEN: Final = 1 << 31
@@ -49,22 +50,31 @@ class Generate:
         name = body.get("model")
         if not isinstance(name, str) or not name:
             raise unnamed(name)
-        question = Question(
-            call, name, self._answering.target(name), wishes(body), clock, len(raw), raw
-        )
-        abilities = Abilities(question.target.model, name)
-        abilities.need_words("generate")
-        if not fields.text(body, "prompt") and not fields.text(body, "suffix"):
+        target = self._answering.target(name)
+
+        def read() -> tuple[Question, Dialogue | PromptDialogue | None]:
+            question = Question(call, name, target, wishes(body), clock, len(raw), raw)
+            return question, self._dialogue(question, body)
+
+        override = fields.text(body, "template")
+        question, dialogue = await self._answering.read(len(raw), target, override, read)
+        if dialogue is None:
             return await self._answering.load(question, NOTHING)
-        lines = GenerateLines(told(question), streams=question.wishes.stream)
-        dialogue = self._dialogue(question, abilities, body, lines)
         return await self._answering.carry(question, dialogue)
 
     def _dialogue(
-        self, question: Question, abilities: Abilities, body: dict[str, Any], lines: GenerateLines
-    ) -> Dialogue | PromptDialogue:
-        """How the model is asked. Raises InvalidRequest for what it cannot do."""
+        self, question: Question, body: dict[str, Any]
+    ) -> Dialogue | PromptDialogue | None:
+        """How the model is asked; None: not at all. Raises InvalidRequest for what it cannot do."""
+        is_silent = not fields.text(body, "prompt") and not fields.text(body, "suffix")
+        if is_silent and question.wishes.unloads:
+            return None
+        abilities = Abilities(question.target.model, question.name)
+        abilities.need_words("generate")
+        if is_silent:
+            return None
         abilities.need_thoughts(question.wishes.think)
+        lines = GenerateLines(told(question), streams=question.wishes.stream)
         manners = self._answering.manners(question, lines, fields.text(body, "template"))
         context = _context(body)
         if fields.truth(body, "raw"):
@@ -104,11 +114,14 @@ def _context(body: dict[str, Any]) -> list[int]:
     context = body.get("context")
     if context is None:
         return []
-    if not isinstance(context, list) or not all(
-        type(token) is int and 0 <= token < MAX_TOKEN for token in context
+    if (
+        not isinstance(context, list)
+        or len(context) > LARGEST_CONTEXT
+        or not all(type(token) is int and 0 <= token < MAX_TOKEN for token in context)
     ):
-        raise InvalidRequest("`context` must be an array of tokens as an answer told them",
-                             param="context")  # fmt: skip
+        raise InvalidRequest(
+            "`context` must be an array of tokens as an answer told them", param="context"
+        )
     return context
 
 

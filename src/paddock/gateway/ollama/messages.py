@@ -14,6 +14,8 @@ from paddock.errors import InvalidRequest
 from paddock.gateway.ollama import media
 
 MAX_MESSAGES: Final = 4096
+MAX_CALLS: Final = 1024
+"""In one message: each result is looked for among them."""
 ROLES: Final = frozenset({"system", "user", "assistant", "tool", "developer"})
 
 
@@ -47,6 +49,8 @@ class _Conversation:
         self._open: list[tuple[str, str]] = []
         """Id and name of each."""
         self._count = 0
+        self._media = 0
+        """Pictures and sounds so far."""
 
     def tell(self, messages: list[Any]) -> Iterator[dict[str, Any]]:
         for number, message in enumerate(messages):
@@ -64,10 +68,10 @@ class _Conversation:
             elif role == "assistant":
                 yield self._assistant(message, field)
             else:
-                yield {"role": role, "content": _content(message, field)}
+                yield {"role": role, "content": self._content(message, field)}
 
     def _assistant(self, message: dict[str, Any], field: str) -> dict[str, Any]:
-        told: dict[str, Any] = {"role": "assistant", "content": _content(message, field)}
+        told: dict[str, Any] = {"role": "assistant", "content": self._content(message, field)}
         if thinking := _text(message, "thinking", field):
             told["reasoning_content"] = thinking
         self._open = []
@@ -80,6 +84,8 @@ class _Conversation:
             return []
         if not isinstance(calls, list):
             raise InvalidRequest(f"`{field}` must be an array", param=field)
+        if len(calls) > MAX_CALLS:
+            raise InvalidRequest(f"`{field}` has more than {MAX_CALLS:,} entries", param=field)
         return [self._call(call, f"{field}[{number}]") for number, call in enumerate(calls)]
 
     def _call(self, call: Any, field: str) -> dict[str, Any]:
@@ -116,7 +122,7 @@ class _Conversation:
             "role": "tool",
             "tool_call_id": told_id,
             "name": told_name,
-            "content": _content(message, field),
+            "content": self._content(message, field),
         }
 
     def _answered(self, asked_id: str, name: str) -> tuple[str, str] | None:
@@ -127,18 +133,22 @@ class _Conversation:
                 return call
         return None
 
+    def _content(self, message: dict[str, Any], field: str) -> str | list[dict[str, Any]]:
+        text = _text(message, "content", field)
+        if not message.get("images"):
+            return text
+        found = media.parts(message["images"], f"{field}.images")
+        self._media += len(found)
+        if self._media > media.MAX_MEDIA:
+            raise InvalidRequest(
+                f"`messages` have more than {media.MAX_MEDIA} pictures and sounds", param="messages"
+            )
+        return found + ([{"type": "text", "text": text}] if text else [])
+
     def _new_id(self) -> str:
         """Nine letters and digits: some templates insist on that."""
         self._count += 1
         return f"call{self._count:05d}"
-
-
-def _content(message: dict[str, Any], field: str) -> str | list[dict[str, Any]]:
-    text = _text(message, "content", field)
-    if not message.get("images"):
-        return text
-    words = [{"type": "text", "text": text}] if text else []
-    return media.parts(message["images"], f"{field}.images") + words
 
 
 def _text(holder: dict[str, Any], name: str, field: str) -> str:

@@ -17,13 +17,13 @@ from paddock.gateway.ollama import fields
 from paddock.gateway.ollama.contained import inside
 from paddock.gateway.ollama.create import Create
 from paddock.gateway.ollama.create_request import Wanted
-from paddock.gateway.ollama.in_thread import finished
 from paddock.gateway.ollama.taking import check_free
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
 from paddock.library.model import Model
 from paddock.library.ollama_name import OllamaName
 from paddock.scheduler.scheduler import Scheduler
+from paddock.tasks import finished
 
 BODY_BYTES: Final = 64 << 10
 
@@ -123,7 +123,7 @@ def _check_deletable(model: Model, *, with_files: bool) -> None:
             f"{model.id} is a file in the models folder, {model.path}, and is not deleted with "
             "its name",
             param="model",
-            hint="`paddock rm --files` (`files: true`) deletes the file too",
+            hint="`paddock rm` (`files: true`) deletes the file too",
         )
 
 

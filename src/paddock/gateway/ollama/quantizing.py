@@ -15,7 +15,6 @@ from paddock.config.nearest import nearest
 from paddock.engine.engines import Engines
 from paddock.engine.quantize import Quantizer
 from paddock.errors import EngineMissing, GgufError, InvalidRequest, StoreError
-from paddock.gateway.ollama.in_thread import finished
 from paddock.gateway.ollama.progress import Status
 from paddock.library import manifest as kinds
 from paddock.library.digest import Digest
@@ -25,6 +24,7 @@ from paddock.library.gguf import read_header
 from paddock.library.manifest import Layer
 from paddock.library.model import HeaderSummary
 from paddock.library.store import Store
+from paddock.tasks import finished
 
 
 class Quantized(NamedTuple):

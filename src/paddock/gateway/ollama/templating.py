@@ -115,7 +115,8 @@ class GoTemplating:
         if rendered.media:
             data = [media.data_of(part) for part in rendered.media]
             prompt = {"prompt_string": rendered.prompt, "multimodal_data": data}
-        splitting = splitting_of(self._template, chat.get("tools") or (), rendered.prompt)
+        tools = chat.get("tools") or ()
+        splitting = await asyncio.to_thread(splitting_of, self._template, tools, rendered.prompt)
         return COMPLETION, as_completion(chat) | {"prompt": prompt}, TextReader(splitting)
 
     async def fill(self, instance: Instance, before: str, after: str) -> str:

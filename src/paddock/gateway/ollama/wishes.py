@@ -40,6 +40,11 @@ class Wishes(NamedTuple):
     renders_only: bool
     """Only the prompt is asked for."""
 
+    @property
+    def unloads(self) -> bool:
+        """Without words, the model is to leave."""
+        return self.keep_alive == 0
+
 
 async def read_body(call: Call) -> tuple[dict[str, Any], int]:
     """The request's JSON object and its size in bytes. Raises InvalidRequest."""

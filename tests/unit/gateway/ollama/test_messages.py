@@ -109,6 +109,10 @@ def test_pictures_and_sounds_are_parts() -> None:
         ({"role": "user", "images": ["*" * 8]}, "messages[0].images[0]"),
         ({"role": "user", "images": ["AAAA"]}, "messages[0].images[0]"),
         ({"role": "user", "images": [PNG] * 257}, "messages[0].images"),
+        ({"role": "user", "images": [PNG[:-4] + "?AAA"]}, "messages[0].images[0]"),
+        ({"role": "user", "images": [PNG[:-4] + "A==="]}, "messages[0].images[0]"),
+        ({"role": "user", "images": [PNG[:-4] + "äAAA"]}, "messages[0].images[0]"),
+        ({"role": "assistant", "tool_calls": [call("f")] * 1025}, "messages[0].tool_calls"),
         ({"role": "assistant", "tool_calls": {}}, "messages[0].tool_calls"),
         ({"role": "assistant", "tool_calls": [1]}, "messages[0].tool_calls[0]"),
         ({"role": "assistant", "tool_calls": [{"function": {"arguments": 1}}]}, "arguments"),
@@ -124,3 +128,14 @@ def test_what_is_wrong_is_named(message: Any, named: str) -> None:
 def test_too_many_messages_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="4,096"):
         openai_messages([{"role": "user"}] * 4097)
+
+
+def test_too_many_pictures_are_refused_however_they_are_spread() -> None:
+    with pytest.raises(InvalidRequest, match="256 pictures"):
+        openai_messages([{"role": "user", "images": [PNG] * 2}] * 129)
+
+
+def test_base64_in_lines_is_base64() -> None:
+    in_lines = "\r\n".join(PNG[at : at + 16] for at in range(0, len(PNG), 16)) + "\n"
+
+    assert media.parts([in_lines], "images") == media.parts([PNG], "images")
