@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,21 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
         task.cancel()
     if ending:
         await asyncio.wait(ending)
+
+
+async def finished(work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+    """What `work(*args)` gives, done in a thread. Cancelling takes effect once it has ended.
+
+    So nothing is left half-way, and whoever holds a lock or a file for it can let go afterwards.
+    """
+    future = asyncio.get_running_loop().run_in_executor(None, work, *args)
+    try:
+        await asyncio.wait({future})
+    except asyncio.CancelledError:
+        await asyncio.wait({future})
+        future.exception()  # nobody is left who could hear of it
+        raise
+    return future.result()
 
 
 def running() -> frozenset[asyncio.Task[Any]]:
