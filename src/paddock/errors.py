@@ -44,6 +44,7 @@
     │  ├─ AddressRefused          an address that is not on the owner's list, or not public
     │  ├─ HubBroken               a hub answers what it should not
     │  │  └─ HubUnreachable       or not at all, or no longer: asking again may help
+    │  ├─ NotRunnable             the hub has it, but in a form that no engine here can run
     │  ├─ WrongBytes              what came is not what the hub said it would be
     │  ├─ NoRoom                  the disk has not enough room
     │  ├─ OverQuota               it would take more than the owner gives to models
@@ -320,6 +321,10 @@ class HubBroken(AcquireError):
 
 class HubUnreachable(HubBroken):
     """A hub cannot be reached, stopped sending, or has a passing trouble: asking again may help."""
+
+
+class NotRunnable(AcquireError):
+    """The hub has the model, but in a form that no engine here can run."""
 
 
 class WrongBytes(AcquireError):
