@@ -74,6 +74,31 @@ class ProfileChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PullFile:
+    """How far a file of a pull is. Bytes."""
+
+    url: str
+    """Where it is asked for; without a signature."""
+    total: int
+    completed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullChanged:
+    """A pull came further: told whenever its state changes, and sometimes in between."""
+
+    id: str
+    name: str
+    """What was asked for."""
+    state: str
+    """As `GET /api/paddock/pulls` tells it."""
+    ended: bool
+    files: tuple[PullFile, ...] = ()
+    reason: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class EventsLost:
     """A subscriber was too slow: `count` events before the next one were dropped."""
 
@@ -81,7 +106,13 @@ class EventsLost:
 
 
 Event = (
-    CatalogChanged | InstanceChanged | ConfigChanged | ConfigRefused | ProfileChanged | EventsLost
+    CatalogChanged
+    | InstanceChanged
+    | ConfigChanged
+    | ConfigRefused
+    | ProfileChanged
+    | PullChanged
+    | EventsLost
 )
 Listener = Callable[[Event], None]
 

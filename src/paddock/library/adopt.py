@@ -34,10 +34,11 @@ class How(StrEnum):
     REFERENCED = "referenced"
 
 
-def adopt(hashed: Hashed, blob: Path) -> How:
+def adopt(hashed: Hashed, blob: Path, *, by_reference: bool = True) -> How:
     """Make `blob` lead to the bytes of the file that was hashed. Blocking.
 
-    Raises StoreError when the file changed since it was hashed, or nothing can lead to it.
+    Without `by_reference` it is never a symbolic link. Raises StoreError when the file changed
+    since it was hashed, or nothing can lead to it.
     """
     file = Path(os.path.realpath(hashed.path))
     _check(file, hashed)
@@ -47,7 +48,7 @@ def adopt(hashed: Hashed, blob: Path) -> How:
         (How.REFERENCED, _reference),
     )
     refused: OSError | None = None
-    for how, way in ways:
+    for how, way in ways if by_reference else ways[:-1]:
         try:
             _put(way, file, blob, hashed)
         except OSError as error:

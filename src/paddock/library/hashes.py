@@ -76,6 +76,11 @@ class Hashes:
             await asyncio.to_thread(self._save, list(self._known.values()))
             return hashed
 
+    async def remember(self, hashed: Hashed) -> None:
+        """Keep what somebody computed while the file was written: it need not be read again."""
+        self._keep(hashed)
+        await asyncio.to_thread(self._save, list(self._known.values()))
+
     def _keep(self, hashed: Hashed) -> None:
         path = str(hashed.path)
         self._known.pop(path, None)

@@ -143,6 +143,10 @@ class Store:
         """
         return self._write(name, manifest.to_json())
 
+    def write_verbatim(self, name: OllamaName, data: bytes) -> tuple[Digest, ...]:
+        """As `write`, with a manifest's bytes as a registry served them: its id is their digest."""
+        return self._write(name, data)
+
     def copy(self, source: OllamaName, destination: OllamaName) -> tuple[Digest, ...]:
         """Make another name lead to the same manifest, byte for byte.
 
@@ -161,7 +165,7 @@ class Store:
         found = self.find(name)
         if found is None:
             raise UnknownModel(str(name))
-        self._check_writable()
+        self.check_writable()
         named = self._digests(found)
         path = self.path_of(found)
         self._check_inside(path)
@@ -172,7 +176,7 @@ class Store:
         return self.drop(named)
 
     def _write(self, name: OllamaName, data: bytes) -> tuple[Digest, ...]:
-        self._check_writable()
+        self.check_writable()
         before = self.find(name)
         old = self._digests(before) if before else frozenset()
         path = self.path_of(before or name)
@@ -216,7 +220,7 @@ class Store:
         """Keep these few bytes as a blob; gives its layer."""
         digest = Digest.of(data)
         if not self._has_whole(digest, len(data)):
-            self._check_writable()
+            self.check_writable()
             with _told(f"the blob {digest} cannot be written"):
                 make_folders(self.blobs)
                 replace(self.blob(digest), data, beside=self.blobs)
@@ -225,7 +229,7 @@ class Store:
     @contextmanager
     def receive(self, digest: Digest) -> Iterator[Receiving]:
         """Take a blob piece by piece; without `commit` nothing of it stays."""
-        self._check_writable()
+        self.check_writable()
         blob = self.blob(digest)
         with _told(f"the blob {digest} cannot be written"):
             make_folders(self.blobs)
@@ -243,7 +247,7 @@ class Store:
         blob = self.blob(hashed.digest)
         if self.has(hashed.digest) and (not blob.is_symlink() or adopt.is_same(hashed, blob)):
             return adopt.How.PRESENT
-        self._check_writable()
+        self.check_writable()
         with _told(f"{hashed.path} cannot become a part of the store"):
             make_folders(self.blobs)
             return adopt.adopt(hashed, blob)
@@ -253,7 +257,7 @@ class Store:
 
         As long as one manifest cannot be read nothing is removed: it may name any of them.
         """
-        self._check_writable()
+        self.check_writable()
         doomed = set(digests)
         try:
             for name in self._all_manifests():
@@ -301,7 +305,8 @@ class Store:
 
     # --- whose it is -----------------------------------------------------------------------------
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Raise StoreReadOnly, with the reason, when it is not ours."""
         if why := self._why_not():
             raise StoreReadOnly(
                 f"the store {self.root} is only read: {why}",
