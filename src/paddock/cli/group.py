@@ -15,20 +15,9 @@ from paddock.cli.table import printable
 from paddock.errors import ConfigError, PaddockError
 
 COMMANDS = (
-    *("serve", "demo", "run", "list", "ps", "show", "search", "quants", "pull", "pulls", "push"),
-    *(
-        "create",
-        "cp",
-        "rm",
-        "du",
-        "load",
-        "stop",
-        "status",
-        "reload",
-        "logs",
-        "config",
-        "completion",
-    ),
+    *("serve", "demo", "run", "list", "ps", "show"),
+    *("search", "quants", "pull", "pulls", "push", "create", "cp", "rm", "du"),
+    *("load", "stop", "status", "reload", "logs", "config", "completion"),
 )
 """Each is `command` in the module of its name, in the order of the help page."""
 

@@ -79,7 +79,9 @@ def _print_or_tell(text: str, wanted: str) -> None:
     elif wanted:
         click.echo("no model's name begins so", err=True)
     else:
-        click.echo("no models yet: copy a GGUF file into the models folder", err=True)
+        click.echo(
+            "no models yet: `paddock pull`, or copy a GGUF file into the models folder", err=True
+        )
 
 
 def _begins(name: str, wanted: str) -> bool:

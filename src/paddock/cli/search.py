@@ -20,7 +20,7 @@ _SHOWN_QUANTS = 3
 @click.argument("text", nargs=-1, required=True)
 @click.option(
     "--sort",
-    type=click.Choice(("trending", "downloads", "likes", "new")),
+    type=click.Choice(("trending", "downloads", "likes", "new", "updated")),
     default="trending",
     show_default=True,
     help="What comes first.",
