@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ollama
@@ -185,6 +186,58 @@ def test_a_model_of_two_names_runs_once_and_is_told_of_under_both(
     listed = {one["id"]: one["status"]["value"] for one in house.get("/v1/models")["data"]}
     assert listed["stored:1b"] == listed["llama-a"] == "loaded"
     assert house.engine_state("stored:1b")["pid"] == house.engine_state("llama-a")["pid"]
+
+
+def test_a_model_of_two_names_that_are_asked_for_at_once_runs_once(house: House) -> None:
+    names, doors = ("stored:1b", "llama-a", "STORED:1B", "llama-a:latest"), ("ollama", "openai")
+    asked = [(name, door) for name in names for door in doors]
+
+    def ask(name: str, door: str) -> int:
+        body = {"model": name, "messages": HELLO, "stream": False}
+        path = "/api/chat" if door == "ollama" else "/v1/chat/completions"
+        return house.ask("POST", path, body, door=door).status
+
+    with ThreadPoolExecutor(len(asked)) as threads:
+        statuses = set(threads.map(lambda one: ask(*one), asked))
+
+    assert statuses == {200}
+    assert house.running() == ["llama-a"]
+    assert house.engine_state("llama-a")["seen"] >= len(asked)
+
+
+def test_what_runs_is_told_under_the_name_it_was_asked_for_last(
+    house: House, client: ollama.Client
+) -> None:
+    def told() -> list[str | None]:
+        return [one.model for one in client.ps().models]
+
+    client.chat("stored:1b", HELLO)
+    assert told() == ["stored:1b"]
+    client.generate("llama-a")
+    assert told() == ["llama-a:latest"]
+    client.copy("stored:1b", "another:1b")
+    client.generate("another:1b", "hello")
+    assert told() == ["another:1b"]
+    client.delete("another:1b")
+    assert told() == ["llama-a:latest"]
+    assert house.running() == ["llama-a"]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"num_ctx": -1}, "num_ctx"),
+        ({"num_batch": -512}, "num_batch"),
+        ({"num_thread": -2}, "num_thread"),
+    ],
+)
+def test_less_than_nothing_is_refused(
+    house: House, client: ollama.Client, options: dict[str, int], named: str
+) -> None:
+    with pytest.raises(ollama.ResponseError, match=f"{named} is -") as refused:
+        client.generate("llama-a", "hello", options=options)
+    assert refused.value.status_code == 400
+    assert house.running() == []
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def ollama_endpoints(parts: Parts, serving: Serving) -> tuple[Route, ...]:
     """Ollama's own API, but for what `Root` answers."""
     return (
         *Tags(parts.current, parts.library, serving.names, serving.peers).routes(),
-        *Running(parts.scheduler, parts.launcher).routes(),
+        *Running(parts.scheduler, parts.launcher, parts.library).routes(),
         *Show(parts.library, serving.names).routes(),
         *Blobs(parts.library).routes(),
         *_making(parts, serving),

@@ -46,6 +46,8 @@ class Instance:
     def __init__(self, model: Model, site: Site, output: Output) -> None:
         self.id = f"{model.id}-{secrets.token_hex(4)}"
         self.model = model
+        self.asked_as = model.id
+        """The id under which a client asked for it last: several models may run as one."""
         self.engine = ""
         """The engine's name, once it is chosen."""
         self.slots = 1

@@ -155,6 +155,7 @@ class Forwarder:
         """
         with await self._leasing.lease(call, model, None, ask.options) as lease:
             lease.keep_alive(ask.keep_alive, default=ask.default_keep_alive)
+            lease.instance.asked_as = model.id
             try:
                 return await work(lease.instance)
             except UpstreamLost as error:
@@ -189,6 +190,7 @@ class Forwarder:
         with await self._leasing.lease(call, model, streams_to, asked) as lease:
             record.granted(lease.queued, lease.loading)
             relay.added = (*relay.added, _timing(lease))
+            lease.instance.asked_as = model.id
             if ask.translator is not None:
                 lease.keep_alive(ask.keep_alive, default=ask.default_keep_alive)
             if not ask.holds:

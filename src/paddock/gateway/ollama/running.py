@@ -13,6 +13,9 @@ from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.gateway.ollama.details import details, forever, local_time, told_digest, told_name
 from paddock.gateway.routes import Call, Route
+from paddock.library.library import Library
+from paddock.library.model import Model
+from paddock.library.twins import running_id
 from paddock.scheduler.scheduler import Scheduler
 from paddock.scheduler.view import InstanceView
 
@@ -25,9 +28,12 @@ LONG = 100 * 365 * 86400.0
 class Running:
     """Answers what is in memory."""
 
-    def __init__(self, scheduler: Scheduler[Instance], launcher: Launcher) -> None:
+    def __init__(
+        self, scheduler: Scheduler[Instance], launcher: Launcher, library: Library
+    ) -> None:
         self._scheduler = scheduler
         self._launcher = launcher
+        self._library = library
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
@@ -37,8 +43,18 @@ class Running:
         """One entry for each instance, the one that stays longest first."""
         views = sorted(self._scheduler.snapshot().instances, key=stays_for, reverse=True)
         found = ((view, self._launcher.find(view.instance)) for view in views)
-        told = [_entry(view, instance) for view, instance in found if instance is not None]
+        told = [
+            _entry(view, instance, self._shown(instance))
+            for view, instance in found
+            if instance is not None
+        ]
         return web.json_response({"models": told})
+
+    def _shown(self, instance: Instance) -> Model:
+        """The model as it was asked for last, if it still has that name."""
+        asked = self._library.catalog.models.get(instance.asked_as)
+        runs = asked is not None and running_id(asked) == instance.model.id
+        return asked if asked is not None and runs else instance.model
 
 
 def stays_for(view: InstanceView) -> float:
@@ -48,8 +64,7 @@ def stays_for(view: InstanceView) -> float:
     return view.keep_alive if view.unload_in is None else view.unload_in
 
 
-def _entry(view: InstanceView, instance: Instance) -> dict[str, Any]:
-    model = instance.model
+def _entry(view: InstanceView, instance: Instance, model: Model) -> dict[str, Any]:
     size, on_gpus = sizes(instance.memory, model.size)
     return {
         "name": told_name(model.id),
