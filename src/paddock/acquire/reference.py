@@ -70,8 +70,10 @@ class RegistryReference(NamedTuple):
     """What it means where the registry has no such model."""
 
     def __str__(self) -> str:
-        """As `pull` takes it, and people are shown it."""
-        return f"http://{self.name.full}" if self.origin.scheme == "http" else str(self.name)
+        """As `pull` takes it; a namespace of Ollama's own with its host, else it is the Hub's."""
+        if self.origin.scheme == "http":
+            return f"http://{self.name.full}"
+        return str(self.name) if self.name.namespace == NAMESPACE else self.name.full
 
 
 class AddressReference(NamedTuple):
