@@ -18,6 +18,9 @@ from paddock.errors import PaddockError
 ANSWER_SECONDS = 15.0
 """For connecting, and for every answer that is there already."""
 
+HUB_SECONDS = 120.0
+"""For an answer that the daemon has to ask a hub or many files for."""
+
 LOAD_SECONDS = 3600.0
 """For what waits for a model: the daemon's own limits end it long before."""
 
@@ -72,9 +75,9 @@ class Client:
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
 
-    def get(self, path: str) -> Any:
-        """The JSON answer to a GET."""
-        return self._json("GET", path, None, ANSWER_SECONDS)
+    def get(self, path: str, *, patience: float = ANSWER_SECONDS) -> Any:
+        """The JSON answer to a GET, which comes within `patience` seconds."""
+        return self._json("GET", path, None, patience)
 
     def post(self, path: str, body: Any) -> Any:
         """The JSON answer to a POST, which may take as long as a model loads."""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from paddock.cli import options
-from paddock.cli.client import Client, connect
+from paddock.cli.client import HUB_SECONDS, Client, connect
 from paddock.cli.ollama_units import decimal_bytes
 from paddock.cli.table import printable, table
 
@@ -30,7 +30,7 @@ def command(clean: bool, host: str | None, as_json: bool) -> None:
     if clean:
         _clean(client, as_json=as_json)
         return
-    usage = client.get("/api/paddock/usage")
+    usage = client.get("/api/paddock/usage", patience=HUB_SECONDS)
     if as_json:
         options.print_json(usage)
         return

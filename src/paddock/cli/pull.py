@@ -13,6 +13,9 @@ from paddock.cli.table import printable, table
 
 PULLS = "/api/paddock/pulls"
 
+_LEFT_TO_THE_PULL = frozenset({400, 404})
+"""Answers to a question about a repository: it tells what is wrong itself, or knows the name."""
+
 
 @click.command("pull", short_help="Bring a model in.")
 @click.argument("model")
@@ -91,8 +94,10 @@ def _chosen(client: Client, model: str) -> dict[str, Any]:
 
     try:
         found = quants.of(client, model)
-    except Refused:
-        return {}  # the pull itself tells what is wrong, or knows the name
+    except Refused as error:
+        if error.status not in _LEFT_TO_THE_PULL:
+            raise
+        return {}
     rows = found["rows"]
     if len(rows) < 2:
         return {}

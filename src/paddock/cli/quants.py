@@ -8,7 +8,8 @@ from urllib.parse import quote
 import click
 
 from paddock.cli import options
-from paddock.cli.client import Client, connect
+from paddock.cli.client import HUB_SECONDS, Client, connect
+from paddock.cli.spinner import Spinner
 from paddock.cli.table import printable, table
 
 _TITLES = ("QUANT", ">SIZE", ">FILES", "QUALITY", "FITS", "")
@@ -34,7 +35,9 @@ def command(name: str, host: str | None, as_json: bool) -> None:
 
 def of(client: Client, name: str) -> dict[str, Any]:
     """The daemon's answer about the repository. Raises what the client does."""
-    found: dict[str, Any] = client.get(f"/api/paddock/quants?name={quote(name, safe='')}")
+    path = f"/api/paddock/quants?name={quote(name, safe='')}"
+    with Spinner():
+        found: dict[str, Any] = client.get(path, patience=HUB_SECONDS)
     return found
 
 

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 import click
 
 from paddock.cli import options
-from paddock.cli.client import connect
+from paddock.cli.client import HUB_SECONDS, connect
+from paddock.cli.spinner import Spinner
 from paddock.cli.table import printable, table
 from paddock.units import format_count
 
@@ -34,7 +35,8 @@ def command(text: tuple[str, ...], sort: str, limit: int, host: str | None, as_j
     `paddock pull` takes the names as they are. Uploaders that many people know are marked.
     """
     asked = urlencode({"q": " ".join(text), "sort": sort, "limit": limit})
-    told = connect(host).get(f"/api/paddock/search?{asked}")
+    with Spinner():
+        told = connect(host).get(f"/api/paddock/search?{asked}", patience=HUB_SECONDS)
     if as_json:
         options.print_json(told)
     elif told["results"]:
