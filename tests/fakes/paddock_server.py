@@ -100,7 +100,8 @@ class Pull:
         self.tell("pulling", SIZE // 2)
         self.go.wait(60)
         if self.cancelled:
-            self.tell("cancelled", SIZE // 2)
+            why = {"message": f"{self.name}: cancelled", "hint": "", "code": "cancelled"}
+            self.tell("cancelled", SIZE // 2, error=why)
         elif self.name.startswith("far/wrong"):
             why = {"message": "the bytes are wrong", "hint": "try again", "code": "wrong_bytes"}
             self.tell("failed", SIZE, error=why)

@@ -32,7 +32,10 @@ def ollama_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _clean(rows: Iterable[Sequence[str]]) -> Iterable[list[str]]:
-    return ([" ".join(printable(cell).splitlines()) for cell in row] for row in rows)
+    return ([printable(cell).translate(_ONE_LINE) for cell in row] for row in rows)
+
+
+_ONE_LINE = {ord("\n"): " ", ord("\t"): " "}
 
 
 def _aligned(cells: list[list[str]], right: Sequence[bool], between: str) -> Iterable[str]:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
-from paddock.cli.client import BrokenOff, Refused
+from paddock.cli.client import BrokenOff
 from paddock.cli.progress import Progress
 from paddock.cli.table import printable
 from paddock.errors import PaddockError
@@ -17,15 +17,11 @@ class Left(PaddockError):
     """The daemon went away in the middle of a pull, which it will go on with."""
 
 
-class Cancelled(PaddockError):
-    """Somebody ended the pull."""
-
-
 def watch(states: Generator[dict[str, Any]]) -> dict[str, Any]:
-    """Show the states until the last, and give that one.
+    """Show the states until the last, which is of a pull that is done, and give that one.
 
-    Raises Refused with the reason of a pull that failed, Cancelled, and Left when the daemon is
-    gone. On Ctrl-C it says how to come back, and raises KeyboardInterrupt: the pull goes on.
+    Raises Refused with the reason of a pull that failed or was cancelled, and Left when the daemon
+    is gone. On Ctrl-C it says how to come back, and raises KeyboardInterrupt: the pull goes on.
     """
     state: dict[str, Any] = {}
     try:
@@ -37,7 +33,6 @@ def watch(states: Generator[dict[str, Any]]) -> dict[str, Any]:
         raise
     except BrokenOff as error:
         raise _left(state, error) from error
-    _check_end(state)
     return state
 
 
@@ -75,16 +70,3 @@ def _left(state: dict[str, Any], error: BrokenOff) -> PaddockError:
         "the daemon went away; it goes on with the pull when it is back",
         hint=f"`paddock pulls --follow {state['id']}` shows how far it is",
     )
-
-
-def _check_end(state: dict[str, Any]) -> None:
-    if state.get("state") == "failed":
-        why = state.get("error") or {}
-        if isinstance(why, str):
-            why = {"message": why}
-        raise Refused(str(why.get("message") or "the pull failed"), hint=str(why.get("hint") or ""))
-    if state.get("state") == "cancelled":
-        raise Cancelled(
-            f"the pull of {state.get('name')} was cancelled",
-            hint="what has arrived stays; the next pull goes on from there",
-        )

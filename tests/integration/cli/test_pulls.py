@@ -198,7 +198,7 @@ def test_a_cancelled_pull_is_told_to_who_follows_it(puller):
 
     assert cancelled.returncode == 0
     assert cancelled.stderr == "the pull of far/slow:1 is cancelled\n"
-    assert "the pull of far/slow:1 was cancelled" in it.said
+    assert "paddock: far/slow:1: cancelled" in it.said
 
 
 def test_pulls_of_nobody(puller):
