@@ -23,7 +23,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
@@ -246,16 +246,18 @@ class Web:
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         session = self._session(trusted=self._is_trusted(hop))
         with told(hop.origin.host):
-            response = await session.request(
-                method,
-                hop.url,
-                headers=headers,
-                data=body() if callable(body) else body,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=CONNECT_SECONDS, sock_read=stall
-                ),
-            )
+            # aiohttp's own limits begin when all of the body was sent.
+            async with asyncio.timeout(None) as sending:
+                response = await session.request(
+                    method,
+                    hop.url,
+                    headers=headers,
+                    data=_watched(body, sending, stall) if callable(body) else body,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, sock_connect=CONNECT_SECONDS, sock_read=stall
+                    ),
+                )
         try:
             yield response
         finally:
@@ -329,15 +331,30 @@ def told(host: str) -> Iterator[None]:
         raise HubUnreachable(
             f"the name {host} is not known", hint="is this machine connected to the network?"
         ) from None
+    except aiohttp.ClientConnectorSSLError:
+        raise HubBroken(f"{host} does not speak TLS as https wants it") from None
     except aiohttp.ClientConnectorError as error:
         reason = error.os_error.strerror or "no connection"
         raise HubUnreachable(f"{host} cannot be reached: {reason.lower()}") from None
     except aiohttp.ClientPayloadError:
         raise HubUnreachable(f"{host} ended its answer early") from None
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, ConnectionError):
+    except (aiohttp.ClientConnectionError, ConnectionError):
         raise HubUnreachable(f"the connection to {host} broke") from None
     except aiohttp.ClientError:
         raise HubBroken(f"{host} does not answer as HTTP asks") from None
+
+
+async def _watched(
+    body: Callable[[], AsyncIterable[bytes]], limit: asyncio.Timeout, stall: float
+) -> AsyncIterator[bytes]:
+    """The body, which ends the request when no piece of it is taken for so many seconds."""
+    now = asyncio.get_running_loop().time
+    # Over already: the answer came before all was sent.
+    with suppress(RuntimeError):
+        async for piece in body():
+            limit.reschedule(now() + stall)
+            yield piece
+        limit.reschedule(None)
 
 
 def _target(response: aiohttp.ClientResponse) -> str | None:
