@@ -106,6 +106,7 @@ def _chosen(client: Client, model: str) -> dict[str, Any]:
     number = choose.choose(*quants.columns(found), best)
     if number is None:
         raise click.Abort
+    click.echo(printable(f"taking {rows[number]['quant']}"), err=True)
     return quants.wish(found, number)
 
 
