@@ -336,6 +336,7 @@ def test_status_is_one_screen(daemon, run):
         },
         "engine": {"default": "", "problem": "no engine; install one", "known": []},
         "models": {"count": 3, "left_out": 1},
+        "pending": ["llama3.2:3b"],
         "running": [{"model": "a", "state": "ready", "active": 1, "slots": 2}],
         "waiting": 1,
         "failures": [{"model": "\x1bb", "kind": "crash", "message": "it ended"}],
@@ -354,6 +355,7 @@ config    /c.yaml, read 2026-01-02T03:04:05+00:00
           counts after a restart: store.path
 engine    no engine; install one
 models    3, 1 file left out (`paddock list --all`)
+pending   llama3.2:3b is being brought in
 running   a (ready, 1/2 busy)
 waiting   1 request
 failed    \ufffdb: it ended
