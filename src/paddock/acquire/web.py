@@ -140,9 +140,13 @@ async def parse_json(data: bytes, host: str) -> Any:
 class Web:
     """The client; one for each event loop. Connections are kept until `aclose`."""
 
-    def __init__(self, policy: Policy, *, user_agent: str) -> None:
+    def __init__(
+        self, policy: Policy, *, user_agent: str, lookup: AbstractResolver | None = None
+    ) -> None:
+        """`lookup` finds the addresses of names that are not listed; without it the system does."""
         self.policy = policy
         self._agent = user_agent
+        self._lookup = lookup
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         """By whether any address will do. Apart, so that no connection to a private address is
         used for somebody who may have public ones only."""
@@ -271,7 +275,7 @@ class Web:
                 connector=aiohttp.TCPConnector(
                     limit=0,
                     use_dns_cache=False,
-                    resolver=None if trusted else PublicOnly(),
+                    resolver=None if trusted else PublicOnly(self._lookup),
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
