@@ -16,6 +16,8 @@ from paddock.config.nearest import nearest
 from paddock.errors import AcquireError, NotThere
 
 _LATEST: Final = frozenset({"", "latest"})
+_MOST_COMPARED: Final = 500
+"""Names among which the one that was meant is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +147,27 @@ def _matching(offered: Offer, patterns: Sequence[str]) -> Choice:
     if not files:
         asked = ", ".join(patterns)[:200]
         raise _no_such(offered, f"no GGUF file like {asked}", "", [file.path for file in known])
-    return Choice(files, tuple(row for row in offered.rows if set(row.weights.files) <= set(files)))
+    return Choice(files, _rows_of(offered, files))
 
 
 def _all_files(offered: Offer) -> Choice:
     files = tuple(file for file in offered.repository.files if _is_gguf(file))
     if not files:
         raise _no_such(offered, "no GGUF file", "")
-    return Choice(files, tuple(row for row in offered.rows if set(row.weights.files) <= set(files)))
+    return Choice(files, _rows_of(offered, files))
+
+
+def _rows_of(offered: Offer, files: Iterable[RemoteFile]) -> tuple[Row, ...]:
+    """The rows whose weights are all among these files."""
+    paths = {file.path for file in files}
+    rows = offered.rows
+    return tuple(row for row in rows if all(file.path in paths for file in row.weights.files))
 
 
 def _no_such(offered: Offer, what: str, asked: str, known: Iterable[str] = ()) -> NotThere:
     """The error for what a repository does not hold, with what it does."""
     names = list(dict.fromkeys(known or (row.label for row in offered.rows)))
-    meant = nearest(asked, names) if asked else ""
+    meant = nearest(asked, names[:_MOST_COMPARED]) if asked else ""
     hint = f"did you mean {meant}? " if meant else ""
     return NotThere(
         f"{offered.repository.id} has {what}",

@@ -149,3 +149,9 @@ def test_every_gguf_is_somewhere_once(paths):
     assert len(together) == len(set(together))
     assert set(together) <= set(paths)
     assert all(one.projector is None or one.projector in listing for one in contents.weights)
+
+
+def test_a_huge_repository_takes_time_in_proportion():
+    files = [f"m{n}-Q4_K_M{mark}.gguf" for n in range(1500) for mark in ("", "-mtp", "-mmproj")]
+    contents = _sorted(files)
+    assert len(contents.weights) == 3000
