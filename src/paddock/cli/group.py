@@ -12,6 +12,7 @@ import click
 
 from paddock import __version__
 from paddock.cli.table import printable
+from paddock.cli.terminal import take_any_letter
 from paddock.errors import ConfigError, PaddockError
 
 COMMANDS = (
@@ -75,6 +76,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is expected to go wrong becomes a line, not a traceback."""
+        take_any_letter()
         try:
             return super().invoke(ctx)
         except ConfigError as error:

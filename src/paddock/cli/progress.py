@@ -15,6 +15,8 @@ from paddock.cli.terminal import is_terminal, size
 from paddock.cli.wrapping import letter_width
 
 _DRAW_SECONDS = 0.06
+_PLAIN_SECONDS = 10.0
+"""Without a terminal a line tells this often how far it is."""
 _PARTS = " ▏▎▍▌▋▊▉█"
 _LEAST_BAR = 12
 _LEAST_TITLE = 16
@@ -77,8 +79,11 @@ class Progress:
             line = self._lines.setdefault(title, _Line(title))
             was_whole = line.is_whole
             line.move(done, total)
-        if line.is_whole and not was_whole:
-            self._say(line.whole())
+        if line.is_whole:
+            if not was_whole:
+                self._say(line.whole())
+        elif line.is_due():
+            self._say(line.plain())
 
     def _say(self, plain: str) -> None:
         if not self._live:
@@ -112,7 +117,7 @@ class _Line:
     def __init__(self, title: str) -> None:
         self._title = title
         self._done = self._total = self._begun_with = 0
-        self._begun = time.monotonic()
+        self._begun = self._told = time.monotonic()
 
     @property
     def is_whole(self) -> bool:
@@ -127,16 +132,31 @@ class _Line:
         """The line without a bar, once all is done."""
         return f"{self._title}: 100% {decimal_bytes(self._total)}"
 
+    def is_due(self) -> bool:
+        """Whether it is time to tell in plain text how far it is; then it is told."""
+        now = time.monotonic()
+        if now - self._told < _PLAIN_SECONDS:
+            return False
+        self._told = now
+        return True
+
+    def plain(self) -> str:
+        """The line without a bar, until all is done."""
+        return f"{self._title}{self._share()}{self._end()}"
+
     def text(self, columns: int) -> str:
         if not self._total:
             return fitted(self._title, columns)
-        share = f": {min(100 * self._done // self._total, 100):3d}% "
+        share = self._share()
         end = f" {self._end()}"
         title = fitted(self._title, max(columns - len(share) - len(end) - _LEAST_BAR, _LEAST_TITLE))
         room = columns - sum(map(letter_width, title)) - len(share) - len(end) - 2
         if room < 1:
             return fitted(title + share + end.lstrip(), columns)
         return f"{title}{share}▕{_bar(self._done / self._total, room)}▏{end}"
+
+    def _share(self) -> str:
+        return f": {min(100 * self._done // self._total, 100):3d}% "
 
     def _end(self) -> str:
         if self.is_whole:

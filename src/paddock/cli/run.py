@@ -12,7 +12,7 @@ from paddock.cli import options
 from paddock.cli.client import Client, Refused, connect
 from paddock.cli.conversation import Conversation
 from paddock.cli.model_names import installed
-from paddock.cli.terminal import is_terminal, take_any_letter
+from paddock.cli.terminal import is_terminal
 
 _THINK = ("true", "false", "low", "medium", "high", "max")
 
@@ -45,7 +45,6 @@ def command(model: str, prompt: tuple[str, ...], host: str | None, **flags: Any)
 
     What comes on stdin goes before PROMPT. A model that only embeds prints its vector.
     """
-    take_any_letter()
     talks = not prompt and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     text = " ".join([*_piped(), *prompt])
     client = connect(host)

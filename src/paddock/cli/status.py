@@ -35,7 +35,6 @@ def _parts(status: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "config", _config(status["config"])
     yield "engine", [status["engine"]["default"] or status["engine"]["problem"]]
     yield "models", [_models(status["models"])]
-    yield "pending", status.get("pending", [])
     yield "pending", [f"{name} is being brought in" for name in status.get("pending", ())]
     yield "running", [_running(one) for one in status["running"]] or ["nothing"]
     yield "waiting", [_count(status["waiting"], "request")] if status["waiting"] else []

@@ -49,7 +49,6 @@ def _show(progress: Progress, state: dict[str, Any]) -> None:
 
 
 _SAID = {
-    "waiting": "waiting for other pulls",
     "verifying": "verifying",
     "done": "success",
 }

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from paddock.cli import progress as progress_module
 from paddock.cli.progress import Progress
 from paddock.cli.table import fitted
 from paddock.cli.wrapping import letter_width
@@ -34,6 +35,15 @@ def test_elsewhere_a_thing_is_told_once_it_is_whole():
         for done in (0, 1, 2000, 2000):
             progress.bar("a.gguf", done, 2000)
     assert stream.getvalue() == "first\na.gguf: 100% 2.0 KB\n"
+
+
+def test_elsewhere_a_long_work_is_told_from_time_to_time(monkeypatch):
+    monkeypatch.setattr(progress_module, "_PLAIN_SECONDS", 0.0)
+    stream = io.StringIO()
+    with Progress(stream) as progress:
+        for done in (500, 2000):
+            progress.bar("a.gguf", done, 2000)
+    assert stream.getvalue() == "a.gguf:  25% 500 B/2.0 KB\na.gguf: 100% 2.0 KB\n"
 
 
 def test_the_last_state_is_on_the_screen():
