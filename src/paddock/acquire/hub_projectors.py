@@ -13,10 +13,8 @@ from typing import Final
 from paddock.acquire.hub_names import HubName, Kind
 from paddock.acquire.remote import RemoteFile
 from paddock.library.naming import family
+from paddock.library.projectors import NAMELESS, agreement, preference
 
-_LIKED: Final = ("F16", "BF16", "Q8_0", "F32")
-"""The finest that runs everywhere first."""
-_NAMELESS: Final = frozenset({"", "model"})
 _MOST: Final = 200
 """Projectors that are looked at: no publisher has as many."""
 
@@ -52,12 +50,12 @@ class Projectors:
 
     def _fitting(self, model: File, near: list[tuple[File, str]]) -> list[File]:
         own = model.family
-        agreements = [_agreement(own, theirs) for _, theirs in near]
+        agreements = [_agreed(own, theirs) for _, theirs in near]
         if best := max(agreements, default=0):
             return [
                 one for (one, _), agreed in zip(near, agreements, strict=True) if agreed == best
             ]
-        nameless = [one for one, theirs in near if theirs in _NAMELESS]
+        nameless = [one for one, theirs in near if theirs in NAMELESS]
         if not self._related:  # one in the model's own folder is meant for that
             return [one for one in nameless if one.name.folder == model.name.folder != ""]
         alike = len({theirs for _, theirs in near}) == 1
@@ -65,9 +63,7 @@ class Projectors:
 
 
 def _rank(file: File) -> tuple[int, int, str]:
-    quant = file.name.quant
-    liked = _LIKED.index(quant) if quant in _LIKED else len(_LIKED)
-    return -len(file.name.folder), liked, file.remote.path
+    return -len(file.name.folder), preference(file.name.quant), file.remote.path
 
 
 def _related(families: set[str]) -> bool:
@@ -80,8 +76,6 @@ def _is_above(folder: str, other: str) -> bool:
     return not folder or other == folder or other.startswith(f"{folder}/")
 
 
-def _agreement(one: str, other: str) -> int:
-    """Letters that both begin with, when that is all of one of them; else 0."""
-    if one in _NAMELESS or other in _NAMELESS:
-        return 0
-    return min(len(one), len(other)) if one.startswith(other) or other.startswith(one) else 0
+def _agreed(one: str, other: str) -> int:
+    """How many letters of two families agree; those that tell nothing agree with nothing."""
+    return 0 if NAMELESS & {one, other} else agreement(one, other)

@@ -18,7 +18,8 @@ from paddock.library.facts import Facts
 from paddock.library.naming import family
 from paddock.library.walk import Found
 
-_NAMELESS: Final = frozenset({"", "model"})
+NAMELESS: Final = frozenset({"", "model"})
+"""Families of names that tell nothing."""
 _PREFERRED: Final = ("F16", "BF16", "Q8_0", "F32")
 
 
@@ -46,8 +47,9 @@ def pair(
     alone = []
     for projector in projectors:
         served = _served(projector, in_folder[projector.file.folder])
-        for agreement, model in served:
-            rank = (-agreement, _preference(projector), projector.file.path, projector)
+        liked = preference(projector.facts.summary.quantization)
+        for agreed, model in served:
+            rank = (-agreed, liked, projector.file.path, projector)
             fitting[model.file.path].append(rank)
         if not served:
             alone.append(projector)
@@ -59,10 +61,10 @@ def pair(
 def _served(projector: Candidate, models: list[Candidate]) -> list[tuple[int, Candidate]]:
     """The models that the projector may serve, with the length of the names' agreement."""
     own = projector.family
-    agreements = [_agreement(own, model.family) for model in models]
+    agreements = [agreement(own, model.family) for model in models]
     if best := max(agreements, default=0):
         return [(best, m) for m, agreed in zip(models, agreements, strict=True) if agreed == best]
-    if own not in _NAMELESS or len(_families(models)) > 1:
+    if own not in NAMELESS or len(_families(models)) > 1:
         width = projector.facts.summary.embedding_length
         models = [m for m in models if width and m.facts.summary.embedding_length == width]
     return [(0, model) for model in models] if len(_families(models)) == 1 else []
@@ -72,11 +74,11 @@ def _families(models: list[Candidate]) -> set[str]:
     return {model.family for model in models}
 
 
-def _agreement(one: str, other: str) -> int:
+def agreement(one: str, other: str) -> int:
     """Letters that both begin with, when that is all of one of them; else 0."""
     return min(len(one), len(other)) if one.startswith(other) or other.startswith(one) else 0
 
 
-def _preference(projector: Candidate) -> int:
-    quantization = projector.facts.summary.quantization
+def preference(quantization: str) -> int:
+    """The place of a projector among those that fit alike: the finest that runs everywhere is 0."""
     return _PREFERRED.index(quantization) if quantization in _PREFERRED else len(_PREFERRED)
