@@ -199,6 +199,18 @@ async def test_a_circle_of_redirects_ends():
         assert len(registry.requests) == 11
 
 
+async def test_what_nobody_but_us_lists_must_be_public():
+    async with place(plain) as canary:
+        default = f"https://localhost:{canary.port}"
+        for hubs, registries in (((default,), ()), ((), (default,))):
+            policy = Policy.of(hubs, registries, defaults=(default,))
+            ours = Web(policy, user_agent="paddock/test")
+            with pytest.raises(AddressRefused, match="no public address"):
+                await status_of(ours, default)
+            await ours.aclose()
+        assert canary.connections == 0
+
+
 # --- names
 
 

@@ -95,16 +95,16 @@ def _not_there(
     status: int, code: str, host: str, subject: str, *, with_token: bool
 ) -> NotThere | NeedsToken:
     if code == "entrynotfound":
-        return NotThere(f"{host} has no {subject}", hint="the repository was changed: ask again")
+        return NotThere(f"{subject} is not at {host}", hint="the repository was changed: ask again")
     if code == "revisionnotfound":
-        return NotThere(f"{host} has no such revision of {subject}")
+        return NotThere(f"{subject} has no such revision at {host}")
     if status == 401 and not with_token:
         return NeedsToken(
-            f"{host} has no {subject}, or it is private",
+            f"{subject} is not at {host}, or it is private",
             hint=f"check the name; for a private repository {_TOKEN}",
         )
     return NotThere(
-        f"{host} has no {subject}",
+        f"{subject} is not at {host}",
         hint="check the name, or look for it with `paddock search`",
     )
 

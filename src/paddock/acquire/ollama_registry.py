@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -65,18 +65,6 @@ _USABLE: Final = frozenset(
 _MLX: Final = frozenset({kinds.TENSOR, "application/vnd.ollama.image.json"})
 _ELSEWHERE: Final = "look for a GGUF of it with `paddock search`, and pull that as user/repo"
 _VISIBLE = re.compile(r"[!-~]{1,16384}")
-
-
-def base_for(name: OllamaName, listed: Iterable[str], mirror: str = "") -> str:
-    """The origin to ask for a name: the mirror's for Ollama's own, the listed one of its host.
-
-    A host that is not listed is spoken to by https, which `Web` then refuses.
-    """
-    if name.host.lower() == HOST:
-        return mirror.rstrip("/") or ENDPOINT
-    wanted = {f"{scheme}://{name.host.lower()}" for scheme in ("https", "http")}
-    exact = {str(origin_of(one)) for one in wanted}
-    return next((one for one in sorted(listed, reverse=True) if one in exact), max(exact))
 
 
 class Registry:
@@ -202,17 +190,8 @@ class Registry:
         ) as answer:
             yield answer
 
-    async def authorization(self, name: OllamaName, challenge: str) -> str:
-        """The value of `Authorization` that answers a `WWW-Authenticate`; kept for the name.
-
-        Raises AddressRefused when it sends us elsewhere for a token, and NeedsToken.
-        """
-        value = await self._answer_to(challenges.parse([challenge]))
-        self._known[repository_of(name)] = value
-        return value
-
     async def _renewed(self, name: OllamaName) -> str:
-        """What to send after it was refused, by asking for the API's root and the name's own."""
+        """What to send after it was refused: found out by asking for the manifest once more."""
         self._known.pop(repository_of(name), None)
         url = f"{self._repository(name)}/manifests/{name.tag}"
         async with self.ask(name, url, method="HEAD", headers={"Accept": ACCEPT}):

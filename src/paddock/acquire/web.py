@@ -61,16 +61,28 @@ class Policy(NamedTuple):
     hubs: frozenset[str] = frozenset()
     """Those of them that may also send us to other ports of their own host, though it is private:
     a hub in the house has its files on a server beside it."""
+    public: frozenset[str] = frozenset()
+    """Those of them that must be public all the same: nobody but us listed them."""
 
     @classmethod
-    def of(cls, hubs: tuple[str, ...], registries: tuple[str, ...] = ()) -> Policy:
+    def of(
+        cls,
+        hubs: tuple[str, ...],
+        registries: tuple[str, ...] = (),
+        *,
+        defaults: tuple[str, ...] = (),
+    ) -> Policy:
         """The policy for these hubs and registries, each `scheme://host[:port][/path]`.
 
-        Raises AddressRefused for what is no address.
+        Those of `defaults` among them must be public. Raises AddressRefused for what is no address.
         """
-        trusted = frozenset(str(origin_of(hub)) for hub in hubs)
-        listed = frozenset(str(origin_of(registry)) for registry in registries)
-        return cls(trusted | listed, trusted)
+        public = _origins(defaults)
+        trusted = _origins(hubs)
+        return cls(trusted | _origins(registries), trusted - public, public)
+
+
+def _origins(addresses: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(str(origin_of(address)) for address in addresses)
 
 
 class Answer:
@@ -235,7 +247,7 @@ class Web:
 
     def _is_trusted(self, hop: _Hop) -> bool:
         """Whether any address of it will do, and http too."""
-        if str(hop.origin) in self.policy.origins:
+        if str(hop.origin) in self.policy.origins - self.policy.public:
             return True
         if hop.sender not in self.policy.hubs:
             return False
