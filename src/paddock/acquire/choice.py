@@ -132,22 +132,23 @@ def _named(offered: Offer, path: str) -> Choice:
 
 
 def _matching(offered: Offer, patterns: Sequence[str]) -> Choice:
-    """The GGUF files whose path or name matches one of the patterns, and they alone."""
+    """The GGUF files whose path or name matches one of the patterns; a shard brings its set."""
     folded = [pattern.casefold() for pattern in patterns]
     known = [file for file in offered.repository.files if _is_gguf(file)]
-    files = tuple(
-        file
-        for file in known
-        if any(
-            fnmatchcase(name.casefold(), pattern)
-            for name in (file.path, _base(file))
-            for pattern in folded
-        )
-    )
+    files = [file for file in known if _matches(file, folded)]
     if not files:
         asked = ", ".join(patterns)[:200]
         raise _no_such(offered, f"no GGUF file like {asked}", "", [file.path for file in known])
-    return Choice(files, _rows_of(offered, files))
+    paths = {file.path for file in files}
+    sets = (row.weights.files for row in offered.rows)
+    sisters = (file for one in sets if any(f.path in paths for f in one) for file in one)
+    whole = _distinct((*files, *sisters))
+    return Choice(whole, _rows_of(offered, whole))
+
+
+def _matches(file: RemoteFile, patterns: Iterable[str]) -> bool:
+    names = (file.path.casefold(), _base(file).casefold())
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
 def _all_files(offered: Offer) -> Choice:

@@ -104,6 +104,8 @@ def test_patterns_and_everything():
     assert _choose(files, patterns=["x-*", "mmproj*"])[0] == files[:3]
     assert _choose(files, patterns=["a/*"])[0] == ["a/x-Q8_0.gguf"]
     assert _choose(files, everything=True)[0] == files[:3]
+    shards = [f"b-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
+    assert sorted(_choose([*files, *shards], patterns=["*-00002-*"])[0]) == shards
     with pytest.raises(NotThere, match="no GGUF file like \\*\\.md"):
         _choose(files, patterns=["*.md"])
     with pytest.raises(NotThere):
