@@ -36,6 +36,8 @@ from paddock.errors import AcquireError, HubUnreachable, RateLimited
 from paddock.tasks import cancel_and_wait, spawn
 
 SAVED_SECONDS: Final = 2.0
+RESERVED_BYTES: Final = 256 << 20
+"""Of the disk's room, in one step."""
 SAVED_BYTES: Final = 256 << 20
 """After so many seconds, or bytes, what was written is flushed and the journal says so."""
 _STEP: Final = 1 << 20
@@ -115,7 +117,8 @@ class Attempt:
 
     async def run(self) -> End:
         """Raises AcquireError. Cancelling keeps what is here."""
-        await self._reserve()
+        await self._prepare()
+        reserver = spawn(self._reserve(), name="room for a download")
         keeper = spawn(self._keep(), name="journal of a download")
         try:
             self._follow()
@@ -124,23 +127,34 @@ class Attempt:
         finally:
             self._stopping = True
             self._saving.set()
-            await keeper
+            await asyncio.wait([keeper, reserver])
             if self._follower is not None:
                 await self._follower.stop()
+            self._return_room()
+
+    async def _prepare(self) -> None:
+        """The journal first: a part in full size without one is a part that is done."""
+        with self._file.troubles(self._missing):
+            if self._fresh:
+                self._file.empty()
+            await self._save()
+            self._file.stretch(self.parts.size)
 
     async def _reserve(self) -> None:
-        """The journal first: a part in full size without one is a part that is done."""
+        """Reserve the room while bytes come: some file systems take long. Never raises."""
+        size = self.parts.size
         try:
-            with self._file.troubles(self._missing):
-                if self._fresh:
-                    self._file.empty()
-                await self._save()
-            await in_thread(self._file.reserve, self.parts.size, self._missing)
-        except AcquireError:
-            if self._fresh:
-                self._journal.remove()
-                self._file.remove()
-            raise
+            for start in range(0, size, RESERVED_BYTES):
+                if self._end.done() or self._stopping:
+                    return
+                await in_thread(self._file.reserve, start, min(RESERVED_BYTES, size - start))
+        except OSError as error:
+            self._settle(told(error, self._file.path, self._missing))
+
+    def _return_room(self) -> None:
+        """Keep the disk's room for what is here, and no more."""
+        spans = self.parts.spans()
+        self._file.cut(spans[-1][1] if spans else 0)
 
     @property
     def _missing(self) -> int:
@@ -217,17 +231,18 @@ class Attempt:
                 tries = 1 if part.at > before else tries + 1
                 if tries >= MOST_TRIES:
                     raise
-                await asyncio.sleep(pause_before(tries))
+                await asyncio.sleep(pause_before(tries, self._job.limits.pause))
 
     async def _ask(self, part: Part) -> None:
         source = self._job.source
-        async with source.open(part.at, part.end) as (answer, etag):
+        async with source.open(part.at, part.end) as asked:
+            answer = asked.answer
             if answer.status in _PART_OF_FILE:
-                await self._take(answer, etag, part)
+                await self._take(answer, asked.etag, part)
             elif answer.status in _PASSING:
                 raise self._passing(answer)
             else:
-                source.refused(answer)
+                source.refused(asked)
 
     def _passing(self, answer: Answer) -> AcquireError:
         """What a refusal for now means. The whole host is left alone as long as it wants."""

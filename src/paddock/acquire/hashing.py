@@ -15,7 +15,7 @@ from typing import Final
 
 from paddock.errors import AcquireError
 
-_PIECE: Final = 256 << 10
+_PIECE: Final = 64 << 10
 """Bytes of a read: small enough to stay in the processor's cache until they are hashed."""
 
 

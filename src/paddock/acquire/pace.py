@@ -14,9 +14,8 @@ from typing import Final
 
 MOST_TRIES: Final = 6
 """Without one new byte."""
-SHORTEST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
-"""Seconds between two tries, doubled each time."""
+"""Seconds between two tries."""
 LONGEST_WAIT: Final = 900.0
 """Seconds that a hub may ask us to wait; what is longer ends the pull with these words."""
 CONNECTIONS_PER_HOST: Final = 8
@@ -70,9 +69,12 @@ class Hosts:
         return asyncio.get_running_loop().time()
 
 
-def pause_before(tries: int) -> float:
-    """Seconds before the next try after so many without progress: doubled, and never the same."""
-    longest = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(tries - 1, 16))
+def pause_before(tries: int, first: float) -> float:
+    """Seconds before the next try after so many without progress.
+
+    About `first` after one, and twice as long each time; never the same.
+    """
+    longest = min(LONGEST_PAUSE, first * 2.0 ** min(tries - 1, 16))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, hides nothing
 
 

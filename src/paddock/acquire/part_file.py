@@ -23,6 +23,8 @@ from paddock.units import format_bytes
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOT_OFFERED: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+_BLOCK: Final = 512
+"""Bytes that `st_blocks` counts in, on every file system."""
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -58,28 +60,29 @@ class PartFile:
         """Bytes, with those that are only reserved."""
         return os.fstat(self.fd).st_size
 
-    def reserve(self, size: int, missing: int) -> None:
-        """Make the file `size` bytes long, with room on the disk for all of them.
-
-        `missing`: bytes that have no room yet, for the error. Raises NoRoom, and AcquireError.
-        """
-        before = self.size
-        with self.troubles(missing):
-            if before > size:
-                os.ftruncate(self.fd, size)
-            try:
-                _fallocate(self.fd, size)
-            except OSError as error:
-                if error.errno not in _NOT_OFFERED:
-                    os.ftruncate(self.fd, min(before, size))
-                    raise
-                self._make_sparse(size, missing)
-
-    def _make_sparse(self, size: int, missing: int) -> None:
-        """The best where a file system cannot reserve: look whether there is room now."""
-        if free_bytes(self.path.parent) < missing:
+    def stretch(self, size: int) -> None:
+        """Make the file `size` bytes long. Raises OSError where the disk has no room for that."""
+        status = os.fstat(self.fd)
+        if size - status.st_blocks * _BLOCK > free_bytes(self.path.parent):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.ftruncate(self.fd, size)
+
+    def reserve(self, start: int, count: int) -> None:
+        """Have the disk keep room for so many bytes from there on, if it can do that.
+
+        Raises OSError when there is none.
+        """
+        try:
+            _fallocate(self.fd, start, count)
+        except OSError as error:
+            if error.errno not in _NOT_OFFERED:
+                raise
+
+    def cut(self, size: int) -> None:
+        """Give back the room behind this byte."""
+        with self.troubles(0):
+            if self.size > size:
+                os.ftruncate(self.fd, size)
 
     def empty(self) -> None:
         """Forget every byte."""
@@ -159,18 +162,16 @@ def free_bytes(folder: Path) -> int:
     return there.f_bavail * there.f_frsize
 
 
-def _fallocate(fd: int, size: int) -> None:
-    """Reserve room for `size` bytes. Raises OSError.
+def _fallocate(fd: int, start: int, count: int) -> None:
+    """Reserve room. Raises OSError.
 
     The system call itself: the C library's `posix_fallocate` writes to every block where a file
     system cannot do it.
     """
-    if size <= 0:
-        return
     call = _system_call()
     if call is None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-    while call(fd, 0, 0, size) != 0:
+    while call(fd, 0, start, count) != 0:
         number = ctypes.get_errno()
         if number != errno.EINTR:
             raise OSError(number, os.strerror(number))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from paddock.acquire.addresses import origin_of
 from paddock.acquire.answers import strong_etag
@@ -26,6 +26,16 @@ _MOST_REFUSALS: Final = 2
 """In a row, without one byte between them."""
 
 Headers = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+class Asked(NamedTuple):
+    """An answer, and how it was asked for."""
+
+    answer: Answer
+    etag: str
+    """What `If-Range` held, or empty."""
+    knowledge: int
+    """How often the source had been refused before."""
 
 
 class Source:
@@ -48,41 +58,40 @@ class Source:
         self._led_to = ""
         self._resolving = asyncio.Lock()
         self._refusals = 0
+        self._knowledge = 0
+        """Counts what was learnt by being refused."""
         self.etag = ""
         """The strong ETag that the place gives the file; what `If-Range` asks for."""
 
     @asynccontextmanager
-    async def open(self, start: int, end: int) -> AsyncIterator[tuple[Answer, str]]:
-        """Ask for the bytes `[start, end)`; any status is an answer.
-
-        Gives it with the ETag that `If-Range` held, or "". Raises what `Web.get` does.
-        """
+    async def open(self, start: int, end: int) -> AsyncIterator[Asked]:
+        """Ask for the bytes `[start, end)`; any status is an answer. Raises what `Web.get` does."""
         async with AsyncExitStack() as stack:
             yield await self._answer(stack, f"bytes={start}-{end - 1}")
 
-    async def _answer(self, stack: AsyncExitStack, span: str) -> tuple[Answer, str]:
+    async def _answer(self, stack: AsyncExitStack, span: str) -> Asked:
         if not self._led_to:
             async with self._resolving:
                 if not self._led_to:
                     return await self._resolve(stack, span)
         return await self._get(stack, self._led_to, span)
 
-    async def _resolve(self, stack: AsyncExitStack, span: str) -> tuple[Answer, str]:
-        answer, etag = await self._get(stack, self._url, span)
-        if answer.status in GOOD:
-            self._led_to = answer.url
-            self.etag = self.etag or strong_etag(answer.headers)
-        return answer, etag
+    async def _resolve(self, stack: AsyncExitStack, span: str) -> Asked:
+        asked = await self._get(stack, self._url, span)
+        if asked.answer.status in GOOD:
+            self._led_to = asked.answer.url
+            self.etag = self.etag or strong_etag(asked.answer.headers)
+        return asked
 
-    async def _get(self, stack: AsyncExitStack, url: str, span: str) -> tuple[Answer, str]:
+    async def _get(self, stack: AsyncExitStack, url: str, span: str) -> Asked:
         await stack.enter_async_context(self._hosts.connection(str(origin_of(url))))
         headers = {"Range": span, **await self._own(url)}
-        etag = self.etag
+        etag, knowledge = self.etag, self._knowledge
         if etag:
             headers["If-Range"] = etag
         auth = headers.pop("Authorization", "")
         asking = self._web.get(url, headers=headers, auth=auth, stall=self._stall)
-        return await stack.enter_async_context(asking), etag
+        return Asked(await stack.enter_async_context(asking), etag, knowledge)
 
     async def _own(self, url: str) -> Mapping[str, str]:
         """What the caller wants sent; to the origin of the file's own address only."""
@@ -101,16 +110,20 @@ class Source:
         """Bytes came: what was refused before counts no more."""
         self._refusals = 0
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, asked: Asked) -> None:
         """Prepare to ask once more after an answer that is neither bytes nor a passing trouble.
 
         Raises what it means when asking again is no use.
         """
+        answer = asked.answer
+        if asked.knowledge != self._knowledge:
+            return  # another connection was refused before, and we know better since
         self._refusals += 1
         if self._refusals >= _MOST_REFUSALS or answer.status not in _NO_MORE:
             raise self._refusal(answer)
         if origin_of(answer.url) == origin_of(self._url) and answer.status not in {401, 403}:
             raise self._refusal(answer)
+        self._knowledge += 1
         self._headers = None
         self._led_to = ""
         if self._hashed:

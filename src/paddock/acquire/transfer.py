@@ -38,6 +38,11 @@ class Transfer:
             with file.troubles(wanted.size):
                 await self._until_done(file, journal)
                 journal.remove()
+        except BaseException:
+            if not self.present:
+                file.remove()
+                journal.remove()
+            raise
         finally:
             journal.close()
             file.close()
@@ -82,15 +87,13 @@ def resumable(wanted: Wanted, file: PartFile, journal: Journal) -> tuple[tuple[S
     A part of full size without a journal was done already; its hash will tell.
     """
     known, size = journal.read(), file.size
-    if not size or size != wanted.size:
-        return (), ""
     if known is None:
-        return (((0, size),) if wanted.hash else ()), ""
+        return (((0, size),) if wanted.hash and size and size == wanted.size else ()), ""
     identity, here = known
     if identity != wanted.identity(identity.etag) or not (wanted.hash or identity.etag):
         return (), ""
     try:
-        Parts(size, size, here)
+        Parts(min(size, wanted.size), 1, here)
     except ValueError:
         return (), ""
     return here, identity.etag

@@ -52,3 +52,5 @@ class Limits(NamedTuple):
     """Of a range that one connection brings at once."""
     stall: float = 30.0
     """Seconds without a byte after which a connection is given up."""
+    pause: float = 0.5
+    """Seconds before the second try of what did not come; twice as many each time."""
