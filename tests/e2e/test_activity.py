@@ -86,7 +86,8 @@ def test_every_dialect_has_its_tokens_counted(busy: House, dialect: str, stream:
     assert row["req_path"] == DIALECTS[dialect].path
     assert row["tokens"]["output_tokens"] == 6
     assert row["tokens"]["input_tokens"] > 0
-    assert row["resp_content_type"].startswith("text/event-stream" if stream else "application/j")
+    expected = DIALECTS[dialect].content_type if stream else "application/json"
+    assert row["resp_content_type"].startswith(expected)
     assert row["resp_bytes"] > 0
     assert 0 <= row["queue_ms"] < row["duration_ms"] + 1
     assert "error_msg" not in row

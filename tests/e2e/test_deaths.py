@@ -73,7 +73,7 @@ def test_a_stream_that_breaks_off_ends_in_an_error_event(house: House, crowd: Cr
         for (dialect, fault, tokens, _), caller in zip(cases, asked, strict=True):
             if caller.answer.status == 502:  # nothing had been written
                 assert tokens == 0
-                assert caller.json()["error"]["message"]
+                assert caller.refusal()
                 continue
             DIALECTS[dialect].error(caller.finish().body)
             assert caller.whole
@@ -92,7 +92,7 @@ def test_an_error_event_of_the_engine_is_passed_on_as_it_is(
         body = crowd.ask("llama-a", switches, dialect=dialect).finish().body
         assert DIALECTS[dialect].ending not in body
         assert body.count(b"fake error") == 1
-        assert b"fake error" in body.split(b"\n\n")[-2]
+        assert b"fake error" in body.rstrip().rpartition(b"\n")[2]
 
 
 def test_an_answer_that_breaks_off_is_a_502(house: House, crowd: Crowd) -> None:
@@ -102,7 +102,7 @@ def test_an_answer_that_breaks_off_is_a_502(house: House, crowd: Crowd) -> None:
             for dialect, fault, tokens in cases
         ]
         for (_, fault, _), caller in zip(cases, asked, strict=True):
-            assert caller.json()["error"]["message"]
+            assert caller.refusal()
             assert caller.answer.status == (500 if fault == "error_after" else 502)
     assert house.chat("llama-a").status == 200
 
@@ -112,7 +112,10 @@ def test_a_line_too_long_to_hold_back_does_not_swallow_the_error(
 ) -> None:
     long = [(d, crowd.ask("llama-a", "big=300000 half_after=0", dialect=d)) for d in DIALECTS]
     for dialect, caller in long:
-        DIALECTS[dialect].error(caller.finish().body)
+        if caller.answer.status == 502:  # translated: of half an event nothing is written
+            assert caller.refusal()
+        else:
+            DIALECTS[dialect].error(caller.finish().body)
 
 
 @pytest.mark.parametrize("bytewise", [0, 1])
@@ -162,7 +165,7 @@ def broke(dialect: str, caller: Caller) -> bool:
     """Whether the answer ended in an error; fails when it ended neither so nor well."""
     if caller.answer.status != 200:
         assert caller.answer.status in {502, 503}
-        assert caller.json()["error"]["message"]
+        assert caller.refusal()
         return True
     if DIALECTS[dialect].ending in caller.finish().body:
         assert caller.whole
@@ -187,10 +190,10 @@ def test_a_child_that_dies_before_its_first_byte_is_a_502_with_the_reason(
     os.kill(child.state()["pid"], signal.SIGSEGV)
 
     for caller in asked:
-        error = caller.json()["error"]
+        error = caller.refusal()
         assert caller.answer.status == 502
-        assert "SIGSEGV" in error["message"]
-        assert "llama-a" in error["message"]
+        assert "SIGSEGV" in error
+        assert "llama-a" in error
 
 
 def test_the_death_of_one_model_does_not_touch_another(house: House, crowd: Crowd) -> None:

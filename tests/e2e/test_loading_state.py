@@ -86,6 +86,13 @@ def shown(caller: Caller, dialect: str) -> str:
     told = comments(caller.body)
     if dialect == "chat":
         told.append(thoughts(caller.body))
+    if dialect.startswith("ollama"):
+        lines = [json.loads(line) for line in caller.body.splitlines()]
+        told += [
+            thinking
+            for line in lines
+            if (thinking := line.get("thinking") or line.get("message", {}).get("thinking"))
+        ]
     if dialect == "messages":
         told += map(str, pings(caller.body))
     return "\n".join(told)
@@ -178,7 +185,7 @@ def test_a_load_is_shown_and_the_answer_is_whole(
 
     assert caller.whole
     assert DIALECTS[dialect].ending in caller.body
-    assert caller.answer.headers["Content-Type"].startswith("text/event-stream")
+    assert caller.answer.headers["Content-Type"].startswith(DIALECTS[dialect].content_type)
     assert "loading" in shown(caller, dialect)
     assert "ready" in shown(caller, dialect)
 

@@ -88,7 +88,8 @@ def test_a_stream_that_was_kept_alive_ends_in_the_reason(house: House, crowd: Cr
     house.add("llama-a")
     args = f"--fake load_gate={gate} --fake die=oom"
     house.start(house.config(models={"llama-a": {"args": args}}))
-    asked = {dialect: crowd.ask("llama-a", dialect=dialect) for dialect in DIALECTS}
+    events = (name for name in DIALECTS if not name.startswith("ollama"))  # lines have no comments
+    asked = {dialect: crowd.ask("llama-a", dialect=dialect) for dialect in events}
     whole = crowd.ask("llama-a", stream=False)
     for caller in asked.values():
         assert caller.until(": loading llama-a").answer.status == 200

@@ -39,6 +39,7 @@ class Dialect:
     """What ends a stream of it well, and is in no other event."""
     error_event: str = ""
     """The name of the event that ends a broken stream; else it has none."""
+    content_type: str = "text/event-stream"
 
     def error(self, body: bytes | bytearray) -> Json:
         """The error that ends a broken stream. Fails when it does not end in one, or also well."""
@@ -52,6 +53,20 @@ class Dialect:
         assert error["message"]
         assert sum('"error"' in text for _, text in broken) == 1, body[-400:]
         return error
+
+
+class LinesDialect(Dialect):
+    """Ollama's: a line for each piece, and a last one that is an error or the end."""
+
+    def error(self, body: bytes | bytearray) -> Json:
+        assert self.ending not in body, body[-400:]
+        assert body.endswith(b"\n"), body[-400:]
+        lines = [json.loads(line) for line in body.splitlines()]  # none of them is blank
+        broken = [line for line in lines if "error" in line]
+        assert broken == lines[-1:], body[-400:]
+        assert isinstance(broken[0]["error"], str)
+        assert broken[0]["error"]
+        return {"message": broken[0]["error"]}
 
 
 def _chat(text: str) -> Json:
@@ -70,6 +85,15 @@ DIALECTS = {
         lambda text: {**_chat(text), "max_tokens": 1 << 20},
         b"message_stop",
         "error",
+    ),
+    "ollama-chat": LinesDialect(
+        "/api/chat", _chat, b'"done":true', content_type="application/x-ndjson"
+    ),
+    "ollama-generate": LinesDialect(
+        "/api/generate",
+        lambda text: {"prompt": text},
+        b'"done":true',
+        content_type="application/x-ndjson",
     ),
 }
 
@@ -157,6 +181,11 @@ class Caller:
     def json(self) -> Any:
         """The whole answer."""
         return json.loads(self.finish().body)
+
+    def refusal(self) -> str:
+        """The words of an answer that is an error."""
+        error = self.json()["error"]
+        return str(error if isinstance(error, str) else error["message"])
 
     def leave(self, way: str) -> None:
         """Go: `fin` closes, `rst` resets, `half` says that there will be no more requests."""
