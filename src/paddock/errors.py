@@ -33,6 +33,7 @@
     │  ├─ UnknownProfile          no profile has this name
     │  ├─ NotReady                a request that may not start a model met one that is not ready
     │  ├─ RequestCancelled        somebody ended it by its id
+    │  ├─ ModelInUse              a model runs that is to be removed
     │  ├─ UnknownId               nothing has this id, or not any more
     │  ├─ RequestTooLarge         a limit on size was passed
     │  └─ RequestTooSlow          the body did not arrive in time
@@ -390,6 +391,10 @@ class UnknownProfile(RequestError):
 
 class NotReady(RequestError):
     """The request is of a kind that starts no model, and the model is not ready."""
+
+
+class ModelInUse(RequestError):
+    """A model runs, and what was asked would end it."""
 
 
 class UnknownId(RequestError):

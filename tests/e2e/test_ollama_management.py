@@ -294,8 +294,8 @@ def test_a_known_file_of_the_folder_need_not_be_sent(door: House, client: ollama
 @pytest.mark.parametrize(
     ("changes", "status", "error"),
     [
-        ({"from": "nobody-here"}, 500, '"nobody-here" is not in the library'),
-        ({"from": "../../etc/passwd"}, 400, "invalid model name '../../etc/passwd', in `from`"),
+        ({"from": "nobody-here", "stream": False}, 404, "file does not exist"),
+        ({"from": "../../etc/passwd"}, 400, "invalid model name '../../etc/passwd'"),
         ({"files": {"a.gguf": "sha256:" + "0" * 64}}, 400, "`files.a.gguf`: the blob sha256:000"),
         ({"paths": {"a.gguf": "/etc/passwd"}}, 400, "'/etc/passwd' is not in a models folder"),
         ({"paths": {"a.gguf": "a.gguf"}}, 400, "is not in a models folder"),
@@ -475,9 +475,9 @@ def test_a_file_of_the_folder_can_be_copied(client: ollama.Client):
         ("DELETE", "/api/delete", {"model": "../../x"}, 400, "invalid model name"),
         ("DELETE", "/api/delete", {"model": "embedder"}, 400, "embedder is a file in the models"),
         ("DELETE", "/api/delete", {"model": "hidden", "files": True}, 400, "with a cmd"),
-        ("POST", "/api/push", {"model": "embedder"}, 400, "cannot push"),
+        ("POST", "/api/push", {"model": "embedder"}, 400, "registries take models of the store"),
         ("POST", "/api/push", {"model": "no"}, 404, "not found"),
-        ("POST", "/api/pull", {"model": "no"}, 500, '"no" is not in the library'),
+        ("POST", "/api/pull", {"model": "no", "stream": False}, 404, "file does not exist"),
         ("POST", "/api/pull", {"model": "a b"}, 400, "invalid model name 'a b'"),
     ],
 )

@@ -23,7 +23,7 @@ def documented() -> set[tuple[str, str]]:
     A path without a method has that of the path before it.
     """
     found = set()
-    for file in ("api.md", "api-activity.md", "api-ollama.md"):
+    for file in ("api.md", "api-activity.md", "api-ollama.md", "api-pulls.md"):
         for cell in ROW.findall((REFERENCE / file).read_text()):
             method = ""
             for own_method, path in WORD.findall(cell):

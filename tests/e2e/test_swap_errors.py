@@ -47,7 +47,6 @@ ANTHROPIC_PATHS = (
 POST_ONLY = (*(path for path in JSON_PATHS if path != "/v1/audio/voices"), *ANTHROPIC_PATHS)
 GET_ONLY = (
     "/v1/models",
-    "/models",
     "/running",
     "/logs",
     "/logs/stream",

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -25,6 +26,25 @@ from tests.fakes.wire import Wire, wire
 FAKE = Path(__file__).with_name("llama_server.py")
 DOOR = re.compile(r"^ +(\w+) +(https?://\S+)", re.MULTILINE)
 PATIENCE = 30.0
+
+
+class _NothingThere(BaseHTTPRequestHandler):
+    """A hub and a registry without anything."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    do_HEAD = do_POST = do_GET  # noqa: N815 - their names
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+_nothing = ThreadingHTTPServer(("127.0.0.1", 0), _NothingThere)
+threading.Thread(target=_nothing.serve_forever, name="an empty hub", daemon=True).start()
+NOTHING = f"http://127.0.0.1:{_nothing.server_port}"
+"""The hub and the registry of a house that says nothing of others: no test asks the world."""
+
 START_PORT = 5800 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Two daemons that count from one port would often meet; a household has one."""
 
@@ -85,6 +105,8 @@ class House:
             },
             "unloadTimeout": 2,
             "startPort": START_PORT,
+            "pulls": {"endpoint": NOTHING},
+            "registryMirror": NOTHING,
             "minResidency": 0,
         } | changes
 

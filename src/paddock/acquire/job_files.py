@@ -95,4 +95,5 @@ def _request(told: dict[str, Any]) -> PullRequest:
         files=tuple(map(str, told["files"])),
         insecure=bool(told["insecure"]),
         ollama_first=bool(told["ollama_first"]),
+        update=bool(told["update"]),
     )

@@ -171,6 +171,11 @@ class Pull:
                     async with asyncio.timeout(_PULSE):
                         await self._news.wait()
 
+    async def end(self) -> None:
+        """Return when it has ended."""
+        while not self.ended:
+            await self._news.wait()
+
     def row(self) -> dict[str, Any]:
         """How it is now, as clients are told it."""
         return {

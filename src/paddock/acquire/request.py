@@ -21,3 +21,6 @@ class PullRequest(NamedTuple):
     ollama_first: bool = False
     """`user/model` is a namespace of Ollama's registry, and a repository only where that has no
     such model."""
+    update: bool = False
+    """It is here, and somebody asks whether the hub has another one now: a hub that does not answer
+    is not asked again."""

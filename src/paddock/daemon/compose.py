@@ -21,6 +21,7 @@ from paddock.daemon.lock import state_lock, unusable
 from paddock.daemon.observing import open_journal
 from paddock.daemon.parts import Parts
 from paddock.daemon.preload import Preload
+from paddock.daemon.pulling import Pulling
 from paddock.daemon.reload import Reloader
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
@@ -84,6 +85,8 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
     stack.push_async_callback(scheduler.aclose, 0.0)
     reloader = Reloader(source, current, library, bus)
     stack.push_async_callback(reloader.aclose)
+    pulling = Pulling(current, library, bus, config.state_dir)
+    stack.push_async_callback(pulling.aclose)
     streams = EventStreams(current)
     stack.callback(streams.close)
     return Parts(
@@ -96,6 +99,7 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
         launcher=launcher,
         scheduler=scheduler,
         reloader=reloader,
+        pulling=pulling,
         streams=streams,
     )
 
@@ -112,10 +116,11 @@ def _listen(parts: Parts) -> None:
 async def _begin(stack: AsyncExitStack, parts: Parts, source: Source) -> None:
     """What starts only once the doors are open: nobody has to wait for it."""
     parts.performance.start()
-    preload = Preload(parts.current, parts.library, parts.scheduler)
+    preload = Preload(parts.current, parts.library, parts.scheduler, parts.pulling)
     stack.push_async_callback(preload.aclose)
     parts.bus.listen(preload.heard)
     preload.begin()
+    parts.pulling.begin()
     watcher = ConfigWatcher(source, parts.current, parts.reloader.reload)
     stack.push_async_callback(watcher.aclose)
     watcher.start()

@@ -27,6 +27,7 @@ from paddock.gateway.openai import ModelEndpoints
 from paddock.gateway.peer_endpoint import PeerEndpoint
 from paddock.gateway.peers import Peers
 from paddock.gateway.profiles import Profiles
+from paddock.gateway.pull_paths import LATER as PULLS_LATER
 from paddock.gateway.queue_endpoint import QueueEndpoint
 from paddock.gateway.recording import Recorder
 from paddock.gateway.routes import Route, RouteTable, first_of
@@ -70,9 +71,12 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
         *lifecycle.routes(),
         *QueueEndpoint(scheduler, launcher).routes(),
         *health.routes(),
-        *StatusEndpoints(front, parts.logs.daemon, library, scheduler, launcher, health).routes(),
+        *StatusEndpoints(
+            front, parts.logs.daemon, library, scheduler, launcher, health, parts.pulling.pending
+        ).routes(),
         *LogEndpoints(parts.logs, launcher, library, parts.streams).routes(),
         *_observing(parts, profiles, peers),
+        *Later(_getting(parts)).routes(PULLS_LATER),
     )
     tables = _doors(parts, serving, routes)
     front.endpoints = tables["openai"].routes
@@ -103,6 +107,15 @@ def _compatible(parts: Parts, serving: Serving) -> Callable[[], Make]:
         from paddock.daemon.ollama_endpoints import openai_endpoints  # noqa: PLC0415 - when asked
 
         return lambda: openai_endpoints(parts, serving)
+
+    return load
+
+
+def _getting(parts: Parts) -> Callable[[], Make]:
+    def load() -> Make:
+        from paddock.daemon.pull_endpoints import pull_endpoints  # noqa: PLC0415 - when asked
+
+        return lambda: pull_endpoints(parts)
 
     return load
 

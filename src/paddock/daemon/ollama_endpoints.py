@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 from paddock.daemon.parts import Parts, Serving
 from paddock.gateway.ollama.answering import Answering
 from paddock.gateway.ollama.blobs import Blobs
 from paddock.gateway.ollama.chat import Chat
 from paddock.gateway.ollama.compat import Compat, CompatModels
 from paddock.gateway.ollama.create import Create
+from paddock.gateway.ollama.create_request import Wanted
 from paddock.gateway.ollama.embed import Embed
+from paddock.gateway.ollama.fetching import Fetching
 from paddock.gateway.ollama.generate import Generate
 from paddock.gateway.ollama.listing import Tags
 from paddock.gateway.ollama.names_endpoints import NamesEndpoints
+from paddock.gateway.ollama.progress import Status
+from paddock.gateway.ollama.pushing import Pushing
 from paddock.gateway.ollama.quantizing import Quantizing
 from paddock.gateway.ollama.running import Running
 from paddock.gateway.ollama.show import Show
 from paddock.gateway.ollama.transfer import Transfer
 from paddock.gateway.routes import Route
+from paddock.library.ollama_name import OllamaName
 
 
 def ollama_endpoints(parts: Parts, serving: Serving) -> tuple[Route, ...]:
@@ -44,7 +51,13 @@ def _answers(parts: Parts, serving: Serving) -> tuple[Route, ...]:
 def _making(parts: Parts, serving: Serving) -> tuple[Route, ...]:
     """The endpoints that change what is in the store."""
     current, library, streams = parts.current, parts.library, parts.streams
-    transfer = Transfer(library, serving.names, streams)
+
+    def name_it(name: OllamaName, model_id: str) -> AsyncGenerator[Status]:
+        return create.made(Wanted(name, model_id))
+
+    fetching = Fetching(parts.pulling.pulls, library, name_it, streams)
+    pushing = Pushing(parts.pulling.hubs, library)
+    transfer = Transfer(library, serving.names, streams, fetching, pushing)
     quantizing = Quantizing(parts.launcher.engines)
     create = Create(current, library, transfer, quantizing, streams)
     return (

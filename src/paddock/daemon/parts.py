@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from paddock.config.current import Current
+from paddock.daemon.pulling import Pulling
 from paddock.daemon.reload import Reloader
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
@@ -38,6 +39,7 @@ class Parts:
     launcher: Launcher
     scheduler: Scheduler[Instance]
     reloader: Reloader
+    pulling: Pulling
     streams: EventStreams
 
 

@@ -26,6 +26,11 @@ class EventStreams:
         self._current = current
         self._closing = asyncio.Event()
 
+    @property
+    def closing(self) -> bool:
+        """Whether streams end because the daemon stops, and not because clients leave."""
+        return self._closing.is_set()
+
     def close(self) -> None:
         """End every stream, and every one that is opened from now on. Idempotent."""
         self._closing.set()

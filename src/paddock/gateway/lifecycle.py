@@ -12,7 +12,14 @@ from aiohttp import web
 from paddock.access.hosts import is_from_other_page, page_refused
 from paddock.engine.instance import Instance
 from paddock.errors import InvalidRequest, PaddockError
-from paddock.events import CatalogChanged, Event, EventBus, InstanceChanged, InstanceState
+from paddock.events import (
+    CatalogChanged,
+    Event,
+    EventBus,
+    InstanceChanged,
+    InstanceState,
+    PullChanged,
+)
 from paddock.gateway.body import model_name, parse_json_async
 from paddock.gateway.context_header import options_of
 from paddock.gateway.door import sent_body
@@ -143,9 +150,23 @@ def router_events(event: Event) -> list[dict[str, Any]]:
     """An event of ours in the words of llama.cpp's router; nothing for what it does not tell."""
     if isinstance(event, CatalogChanged):
         return [{"model": "*", "event": "models_reload"}]
+    if isinstance(event, PullChanged):
+        return _download(event)
     if not isinstance(event, InstanceChanged):
         return []
     return [{"model": event.model, "event": "status_change", "data": _status(event)}]
+
+
+def _download(event: PullChanged) -> list[dict[str, Any]]:
+    if event.ended:
+        kind = "download_finished" if event.state == "done" else "download_failed"
+        ended = {"model": event.name, "event": kind}
+        return [ended | ({"data": {"error": event.reason}} if event.reason else {})]
+    files = {file.url: {"done": file.completed, "total": file.total} for file in event.files}
+    if not files:
+        return [{"model": event.name, "event": "status_change", "data": {"status": "downloading"}}]
+    data = {"progress": files}
+    return [{"model": event.name, "event": "download_progress", "data": data}]
 
 
 def _status(event: InstanceChanged) -> dict[str, Any]:

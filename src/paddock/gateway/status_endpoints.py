@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,13 +34,16 @@ class StatusEndpoints:
         scheduler: Scheduler[Instance],
         launcher: Launcher,
         config: ConfigEndpoints,
+        pending: AbstractSet[str],
     ) -> None:
+        """`pending`: models that the configuration names and that are being brought in."""
         self._front = front
         self._ring = ring
         self._library = library
         self._scheduler = scheduler
         self._launcher = launcher
         self._config = config
+        self._pending = pending
         self._started_at = datetime.now(UTC)
         self._started = time.monotonic()
 
@@ -60,6 +64,7 @@ class StatusEndpoints:
                 "config": self._config.health(),
                 "engine": self._engine(),
                 "models": {"count": len(catalog.models), "left_out": len(catalog.left_out)},
+                "pending": sorted(self._pending),
                 **_scheduled(self._scheduler.snapshot()),
                 "warnings": list(self._ring.troubles()),
             }

@@ -88,8 +88,9 @@ def lookup_key(name: str) -> str:
 
 
 def short_key(name: str) -> str:
-    """The lookup key without the host and namespace that Ollama fills in by itself."""
-    return lookup_key(name).removeprefix("registry.ollama.ai/").removeprefix("library/")
+    """The lookup key without a scheme, and what Ollama fills in by itself: host and namespace."""
+    plain = lookup_key(name).removeprefix("https://").removeprefix("http://")
+    return plain.removeprefix("registry.ollama.ai/").removeprefix("library/")
 
 
 @_remembered

@@ -39,6 +39,8 @@ from paddock.library.ollama_name import OllamaName
 
 PARTIAL: Final = "-partial"
 """What the name of a blob on its way has after its digest."""
+JOURNAL: Final = ".json"
+"""What is added to that for the file that tells how far it is."""
 _OLD: Final = 24 * 3600.0
 """Seconds after which nobody goes on with a partial blob."""
 _NOT_FOLLOWED: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
@@ -267,11 +269,19 @@ class Store:
         return tuple(digest for digest in sorted(doomed) if self._unlink(self.blob(digest)))
 
     def prune(self) -> None:
-        """Remove partial blobs that nobody went on with for a day, if the store is ours."""
+        """Remove partial blobs that nobody went on with for a day, if the store is ours.
+
+        Those with a journal beside them stay: a pull goes on with them, however late.
+        """
         if not self.blobs.is_dir() or not self.writable:
             return
         now = datetime.now(UTC).timestamp()
-        for entry in _entries(self.blobs):
+        entries = _entries(self.blobs)
+        journals = {entry.name for entry in entries if entry.name.endswith(JOURNAL)}
+        kept = {*journals, *(name.removesuffix(JOURNAL) for name in journals)}
+        for entry in entries:
+            if entry.name in kept:
+                continue
             digest, mark, _ = entry.name.partition(PARTIAL)
             with suppress(InvalidDigest, OSError):
                 age = now - entry.stat(follow_symlinks=False).st_mtime

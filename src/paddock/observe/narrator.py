@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from paddock.events import CatalogChanged, Event, InstanceChanged, InstanceState
+from paddock.events import CatalogChanged, Event, InstanceChanged, InstanceState, PullChanged
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +15,8 @@ def narrate(event: Event) -> None:
         _library(event)
     elif isinstance(event, InstanceChanged):
         _instance(event)
+    elif isinstance(event, PullChanged) and event.ended:
+        _pull(event)
 
 
 def _library(event: CatalogChanged) -> None:
@@ -32,6 +34,12 @@ def _few(ids: frozenset[str], most: int = 5) -> str:
     names = sorted(ids)
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
+
+
+def _pull(event: PullChanged) -> None:
+    """Its failure is told by who knows the reason."""
+    if event.state != "failed":
+        log.info("the pull of %s is %s", event.name, event.state)
 
 
 def _instance(event: InstanceChanged) -> None:

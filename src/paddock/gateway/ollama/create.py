@@ -100,7 +100,7 @@ class Create:
         LibraryError and EngineError. Closing it leaves no half a model.
         """
         if wanted.base and self._library.catalog.find(wanted.base) is None:
-            async with aclosing(self._transfer.brought(wanted.base, "from")) as statuses:
+            async with aclosing(self._transfer.brought(wanted.base)) as statuses:
                 async for status in statuses:
                     if status != SUCCESS:
                         yield status

@@ -1,25 +1,35 @@
 """`/api/pull` and `/api/push`: bringing models in, and giving them away.
 
-What is in the library already is told as pulled. Downloads are not there yet: whoever adds them
-gives `Transfer` a `fetch`, and `/api/create` has them too.
+What is in a models folder, or at a peer, is told as pulled. A model of the store is looked up at
+its registry again, for there may be a newer one; it stays as it is where the registry does not
+answer, or has never heard of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
 from aiohttp import web
 
-from paddock.errors import InvalidRequest, StoreError, UnknownModel
+from paddock.errors import (
+    AddressRefused,
+    HubUnreachable,
+    InvalidRequest,
+    NeedsToken,
+    NotThere,
+    UnknownModel,
+)
 from paddock.gateway.body import parse_json_async
 from paddock.gateway.door import sent_body
 from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.naming import Names
 from paddock.gateway.ollama import fields, progress
+from paddock.gateway.ollama.fetching import Fetching
 from paddock.gateway.ollama.progress import SUCCESS, Status
+from paddock.gateway.ollama.pushing import Pushing
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
@@ -31,33 +41,26 @@ BODY_BYTES: Final = 64 << 10
 SHOWN_DIGITS: Final = 12
 """Of a digest, in a status."""
 
-Fetch = Callable[[str], AsyncGenerator[Status]]
-"""Brings the model of a name in, and tells how it goes; raises before the first status when it
-cannot."""
-
-
-class CannotDownload(StoreError):
-    """A model is not here, and nothing can bring it in."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f'pull model manifest: "{name[:200]}" is not in the library '
-            "and Paddock cannot download yet",
-            hint="put its GGUF into the models folder",
-        )
+_NOT_NOW: Final = (NotThere, HubUnreachable, AddressRefused, NeedsToken)
+"""With these a registry does not take from us what is here."""
 
 
 class Transfer:
     """Answers who wants a model brought in, or given away."""
 
     def __init__(
-        self, library: Library, names: Names, streams: EventStreams, fetch: Fetch | None = None
+        self,
+        library: Library,
+        names: Names,
+        streams: EventStreams,
+        fetching: Fetching,
+        pushing: Pushing,
     ) -> None:
-        """`fetch` downloads; without it there is only what is here."""
         self._library = library
         self._names = names
         self._streams = streams
-        self._fetch = fetch
+        self._fetching = fetching
+        self._pushing = pushing
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
@@ -70,40 +73,61 @@ class Transfer:
         """Bring a model in; one that is here needs nothing."""
         body = await parse_json_async(await sent_body(call.request, BODY_BYTES))
         name = fields.asked_name(body, "model", "name")
-        fields.truth(body, "insecure")
+        insecure = fields.truth(body, "insecure")
         stream = fields.truth(body, "stream", default=True)
-        return await progress.answer(call, self.brought(name), self._streams, stream=stream)
+        work = self.brought(name, insecure=insecure)
+        return await progress.answer(call, work, self._streams, stream=stream)
 
     async def push(self, call: Call) -> web.StreamResponse:
-        """Refuse to give a model away, in words."""
+        """Give a model of the store to a registry."""
         body = await parse_json_async(await sent_body(call.request, BODY_BYTES))
         name = fields.asked_name(body, "model", "name")
         fields.truth(body, "insecure")
-        fields.truth(body, "stream", default=True)
-        self._library.resolve(name)
-        raise InvalidRequest(
-            f'"{name[:200]}" stays here: Paddock cannot push models to a registry', param="model"
-        )
+        stream = fields.truth(body, "stream", default=True)
+        model = self._library.resolve(name)
+        if model.recipe is None:
+            raise InvalidRequest(
+                f"{model.id} is a file of the models folder, and registries take models of the "
+                "store",
+                param="model",
+                hint=f"`paddock cp {model.id} user/name` makes one of the same bytes",
+            )
+        work = self._pushing.pushed(name, model.id)
+        return await progress.answer(call, work, self._streams, stream=stream)
 
-    async def brought(self, name: str, field: str = "model") -> AsyncGenerator[Status]:
-        """Bring in the model of this name, the last status is SUCCESS.
+    async def brought(self, name: str, *, insecure: bool = False) -> AsyncGenerator[Status]:
+        """Bring in the model of this name; the last status is SUCCESS.
 
-        Raises InvalidRequest, which names `field`, for what is no name.
+        Raises what a pull does, and InvalidName for what is none.
         """
         try:
             model = self._names.resolve(name).model
         except UnknownModel:
-            fields.store_name(name, field)
-            if self._fetch is None:
-                raise CannotDownload(name) from None
-            async with aclosing(self._fetch(name)) as statuses:
+            async with aclosing(self._fetching.fetch(name, insecure=insecure)) as statuses:
                 async for status in statuses:
                     yield status
             return
-        yield {"status": "pulling manifest"}
+        if isinstance(model, Model) and model.recipe is not None:
+            async with aclosing(self._updated(name, insecure=insecure)) as statuses:
+                async for status in statuses:
+                    yield status
+                    if status == SUCCESS:
+                        return
+        else:
+            yield {"status": "pulling manifest"}
         for status in await asyncio.to_thread(self._present, model):
             yield status
         yield SUCCESS
+
+    async def _updated(self, name: str, *, insecure: bool) -> AsyncGenerator[Status]:
+        """Look for a newer one. Without SUCCESS at its end there is none to be had now."""
+        try:
+            fetch = self._fetching.fetch(name, insecure=insecure, update=True)
+            async with aclosing(fetch) as statuses:
+                async for status in statuses:
+                    yield status
+        except _NOT_NOW as error:
+            yield {"status": f"what is here stays: {error.message}"}
 
     def _present(self, model: Model | PeerModel) -> list[Status]:
         """What is told of a model that is here already. Blocking."""

@@ -1,0 +1,156 @@
+"""Getting models: pulls as jobs of the daemon, what repositories hold, and what can be found.
+
+See docs/reference/api-pulls.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from paddock.acquire.found import told as told_found
+from paddock.acquire.hubs import Hubs
+from paddock.acquire.huggingface import SORTS
+from paddock.acquire.pull import Pull
+from paddock.acquire.pulls import Pulls
+from paddock.acquire.request import PullRequest
+from paddock.config.current import Current
+from paddock.errors import InvalidRequest
+from paddock.gateway import problems
+from paddock.gateway.body import dump_json, parse_json_async
+from paddock.gateway.door import sent_body
+from paddock.gateway.event_stream import EventStreams
+from paddock.gateway.ollama import fields
+from paddock.gateway.pull_paths import PULLS
+from paddock.gateway.routes import Call, Route
+
+BODY_BYTES: Final = 64 << 10
+LINES: Final = "application/x-ndjson"
+PAUSE: Final = 0.1
+"""Seconds between two states of a stream."""
+MOST_PATTERNS: Final = 64
+MOST_FOUND: Final = 100
+_LONGEST: Final = 300
+"""Characters of what is searched for."""
+
+
+class PullEndpoints:
+    """Answers who wants models brought in."""
+
+    def __init__(self, current: Current, pulls: Pulls, hubs: Hubs, streams: EventStreams) -> None:
+        self._current = current
+        self._pulls = pulls
+        self._hubs = hubs
+        self._streams = streams
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of these endpoints."""
+        return (
+            Route("POST", PULLS, self.pull),
+            Route("GET", PULLS, self.all),
+            Route("GET", f"{PULLS}/*", self.follow),
+            Route("DELETE", f"{PULLS}/*", self.cancel),
+            Route("GET", "/api/paddock/quants", self.quants),
+            Route("GET", "/api/paddock/search", self.search),
+            Route("POST", "/models", self.download),
+        )
+
+    # --- pulls
+
+    async def pull(self, call: Call) -> web.StreamResponse:
+        """Begin a pull or join one, and tell how far it is; `dry_run` tells what it would do."""
+        body = await parse_json_async(await sent_body(call.request, BODY_BYTES))
+        request = _request(body)
+        if fields.truth(body, "dry_run"):
+            plan, quota = await self._pulls.plan(request)
+            return web.json_response(await asyncio.to_thread(plan.told, quota))
+        return await self._stream(call, await self._pulls.ask(request, lasting=True))
+
+    async def all(self, call: Call) -> web.Response:  # noqa: ARG002
+        """The pulls under way, and those that ended last."""
+        return web.json_response({"pulls": [_state(pull) for pull in self._pulls.all()]})
+
+    async def follow(self, call: Call) -> web.StreamResponse:
+        """How far one pull is, until it ends."""
+        return await self._stream(call, self._pulls.find(unquote(call.rest)))
+
+    async def cancel(self, call: Call) -> web.Response:
+        """End a pull."""
+        pull = self._pulls.find(unquote(call.rest))
+        await self._pulls.cancel(pull)
+        return web.json_response(_state(pull))
+
+    async def _stream(self, call: Call, pull: Pull) -> web.StreamResponse:
+        return await self._streams.serve(call, _states(pull), LINES)
+
+    async def download(self, call: Call) -> web.Response:
+        """llama.cpp's router: begin a download; `/models/sse` tells how it goes."""
+        body = await parse_json_async(await sent_body(call.request, BODY_BYTES))
+        await self._pulls.ask(PullRequest(fields.asked_name(body, "model", "name")), lasting=True)
+        return web.json_response({"success": True})
+
+    # --- finding
+
+    async def quants(self, call: Call) -> web.Response:
+        """What a repository holds, and what of it fits here."""
+        name = _query(call, "name")
+        offered = await self._hubs.offer(name)
+        return web.json_response(await asyncio.to_thread(offered.told, name))
+
+    async def search(self, call: Call) -> web.Response:
+        """Repositories with GGUF files."""
+        sort = call.request.query.get("sort") or "trending"
+        if sort not in SORTS:
+            known = ", ".join(SORTS)
+            raise InvalidRequest(f"`sort` is none of {known}", param="sort")
+        limit = call.request.query.get("limit") or "20"
+        if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_FOUND:
+            raise InvalidRequest(f"`limit` is a number up to {MOST_FOUND}", param="limit")
+        text = call.request.query.get("q", "")[:_LONGEST]
+        found = await self._hubs.search(text, int(limit), sort)
+        memory = await self._hubs.memory()
+        context = self._current.config.context_length
+        return web.json_response({"results": [told_found(one, memory, context) for one in found]})
+
+
+def _request(body: Mapping[str, Any]) -> PullRequest:
+    """Raises InvalidRequest."""
+    patterns = body.get("files")
+    patterns = [patterns] if isinstance(patterns, str) else patterns or []
+    if not isinstance(patterns, list) or not all(isinstance(one, str) for one in patterns):
+        raise InvalidRequest("`files` must be an array of strings", param="files")
+    if len(patterns) > MOST_PATTERNS or any(len(one) > _LONGEST for one in patterns):
+        raise InvalidRequest("`files` has too many patterns, or too long ones", param="files")
+    return PullRequest(
+        name=fields.asked_name(body, "name", "model"),
+        quant=fields.text(body, "quant").strip(),
+        all=fields.truth(body, "all"),
+        files=tuple(filter(None, patterns)),
+        insecure=fields.truth(body, "insecure"),
+    )
+
+
+def _query(call: Call, field: str) -> str:
+    if value := call.request.query.get(field, "").strip():
+        return value
+    raise InvalidRequest(f"`{field}` is missing", param=field)
+
+
+async def _states(pull: Pull) -> AsyncIterator[bytes]:
+    async with aclosing(pull.watch(PAUSE)) as changes:
+        async for _ in changes:
+            yield dump_json(_state(pull)) + b"\n"
+
+
+def _state(pull: Pull) -> dict[str, Any]:
+    error = pull.error
+    told = None
+    if error is not None:
+        code = problems.shape_of(error).code
+        told = {"message": error.message, "hint": error.hint, "code": code}
+    return {**pull.row(), "error": told}
