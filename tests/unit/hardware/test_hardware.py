@@ -134,13 +134,16 @@ def nvidia(tmp_path):
 
 def test_nvidias_program_is_asked(nvidia):
     first, second = nvidia(
-        "0, NVIDIA RTX A6000, GPU-1, 40, [N/A], 12, 3, 1024, 49140, 30, 71.5, 550.1\n"
-        "1, NVIDIA GB10, GPU-2, 41, N/A, [Not Supported], 0, [N/A], [N/A], [N/A], 20.0, 550.1"
+        "0, NVIDIA RTX A6000, GPU-1, 40, [N/A], 12, 3, 1024, 49140, 30, 71.5, 550.1, "
+        "00000000:01:00.0\n"
+        "1, NVIDIA GB10, GPU-2, 41, N/A, [Not Supported], 0, [N/A], [N/A], [N/A], 20.0, 550.1, "
+        "[N/A]"
     )
     assert (first.index, first.name, first.uuid) == (0, "NVIDIA RTX A6000", "GPU-1")
     assert (first.temperature, first.memory_temperature, first.busy) == (40.0, None, 12.0)
     assert (first.memory_used, first.memory_total) == (1 << 30, 49140 << 20)
     assert (first.power, first.fan, first.driver) == (71.5, 30.0, "550.1")
+    assert (first.pci, second.pci) == ("0000:01:00.0", "")
     assert (second.index, second.busy, second.memory_total) == (1, None, None)
 
 
