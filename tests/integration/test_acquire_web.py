@@ -125,6 +125,9 @@ async def test_what_is_not_listed_is_not_asked():
         "ftp://127.0.0.1:{port}/",
         "file:///etc/passwd",
         "gopher://127.0.0.1:{port}/_",
+        "https://[::1:{port}/",
+        "//[",
+        "https://ü.example:{port}/",
         "https://127.0.0.1:{port}/\r\nX-Evil: 1",
     ],
 )

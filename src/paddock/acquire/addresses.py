@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 from typing import Final, NamedTuple
+from urllib.parse import urljoin
 
 from yarl import URL
 
@@ -79,6 +80,16 @@ def read(text: str) -> tuple[URL, Origin]:
     if not same:
         raise _refused(text, "it can be read in two ways")
     return url, origin
+
+
+def joined(before: str, target: str) -> str:
+    """The address that `target` means at `before`, as in a redirect. Raises AddressRefused."""
+    if not _VISIBLE.fullmatch(target):
+        raise _refused(target, "it holds characters that no address has")
+    try:
+        return urljoin(before, target)
+    except ValueError:
+        raise _refused(target, "it cannot be read") from None
 
 
 def origin_of(text: str) -> Origin:

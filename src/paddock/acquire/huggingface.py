@@ -11,10 +11,10 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode
 
 from paddock.acquire import hub_errors
-from paddock.acquire.addresses import origin_of, read
+from paddock.acquire.addresses import joined, origin_of, read
 from paddock.acquire.patience import PAUSES, patiently
 from paddock.acquire.remote import RemoteFile, Repository
 from paddock.acquire.web import Answer, Web
@@ -190,7 +190,7 @@ class Hub:
         if found is None:
             return ""
         try:
-            target, origin = read(urljoin(url, found[1]))
+            target, origin = read(joined(url, found[1]))
         except AddressRefused:
             raise self._broken("names a next page that is no address") from None
         place = str(origin) if origin == self._origin else self.endpoint

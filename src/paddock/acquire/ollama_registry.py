@@ -215,7 +215,7 @@ class Registry:
             )
         scopes = fields.get("scope", "").split()
         asked = [("service", fields["service"])] if fields.get("service") else []
-        query = urlencode([*asked, *(("scope", scope) for scope in scopes)])
+        query = urlencode([*asked, *(("scope", scope) for scope in scopes)], errors="replace")
         mark = "&" if "?" in realm else "?"
         auth = self._basic() if self._login else ""
         async with self._web.get(f"{realm}{mark}{query}", auth=auth) as answer:

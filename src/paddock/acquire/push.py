@@ -14,9 +14,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
-from paddock.acquire.addresses import origin_of
+from paddock.acquire.addresses import joined, origin_of
 from paddock.acquire.ollama_registry import OCI_TYPE, Registry, repository_of
 from paddock.acquire.patience import patiently
 from paddock.acquire.web import Answer, Body
@@ -215,7 +215,7 @@ class _Upload:
         told = answer.headers.get("Location")
         if told is None:
             raise HubBroken(f"{self._registry.origin.host} tells no place for an upload")
-        where = urljoin(before, told)
+        where = joined(before, told)
         if origin_of(where) != self._registry.origin:
             raise AddressRefused(
                 f"{self._registry.origin} sends what is uploaded to {origin_of(where)}"

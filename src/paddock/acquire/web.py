@@ -25,7 +25,6 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, NamedTuple
-from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -33,11 +32,14 @@ from aiohttp.resolver import ThreadedResolver
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from paddock.acquire.addresses import Origin, is_literal, is_public, origin_of, read
+from paddock.acquire.addresses import Origin, is_literal, is_public, joined, origin_of, read
 from paddock.errors import AddressRefused, HubBroken, HubUnreachable
 
 MOST_HOPS: Final = 10
-CONNECT_SECONDS: Final = 20.0
+CONNECT_SECONDS: Final = 15.0
+"""For one address of a name."""
+REACH_SECONDS: Final = 60.0
+"""For looking a name up and all of its addresses."""
 TEXT_SECONDS: Final = 60.0
 """A short answer must be there by then, however its bytes trickle."""
 _LONG_LINE: Final = 16 << 10
@@ -222,7 +224,7 @@ class Web:
         return self._checked(_Hop(parsed, origin, sender))
 
     def _next(self, before: _Hop, target: str) -> _Hop:
-        parsed, origin = read(urljoin(str(before.url), target))
+        parsed, origin = read(joined(str(before.url), target))
         name = str(origin)
         sender = name if name in self.policy.origins else before.sender
         hop = self._checked(_Hop(parsed, origin, sender))
@@ -271,7 +273,10 @@ class Web:
                     data=_watched(body, sending, stall) if callable(body) else body,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(
-                        total=None, sock_connect=CONNECT_SECONDS, sock_read=stall
+                        total=None,
+                        connect=REACH_SECONDS,
+                        sock_connect=CONNECT_SECONDS,
+                        sock_read=stall,
                     ),
                 )
         try:
