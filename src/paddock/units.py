@@ -8,6 +8,7 @@ import re
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTE_STEPS = ("B", "KiB", "MiB", "GiB", "TiB")
+_DECIMAL_STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]i?)?b?")
 _SIZES = {step: power for power, step in enumerate("kmgt", 1)}
 
@@ -82,6 +83,15 @@ def format_bytes(count: float) -> str:
             return f"{value:.{decimals}f} {step}"
         value /= 1024
     raise AssertionError("unreachable")
+
+
+def decimal_bytes(count: float) -> str:
+    """`2.0 GB`, `986 MB`, `12 B`: as hubs and Ollama tell sizes, one decimal below 10."""
+    for size, unit in _DECIMAL_STEPS:
+        if count >= size:
+            value = count / size
+            return f"{int(value)} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{int(count)} B"
 
 
 def format_count(count: float) -> str:

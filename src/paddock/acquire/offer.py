@@ -10,7 +10,7 @@ from paddock.acquire.fits import Fit, Memory, Place, context_of, fit, need
 from paddock.acquire.quants import TABLE, USUAL, expected_loss, quality
 from paddock.acquire.remote import Repository
 from paddock.acquire.weights import Contents, Weights, sort_out
-from paddock.units import format_bytes
+from paddock.units import decimal_bytes, format_bytes
 
 _NO_DIFFERENCE: Final = 0.003
 """Loss that nobody notices: then the smaller file is the better one."""
@@ -224,7 +224,7 @@ def _why_nothing(rows: list[Row]) -> str:
 
 
 def _called(row: Row) -> str:
-    return f"{row.label} {format_bytes(row.size)}"
+    return f"{row.label} {decimal_bytes(row.size)}"
 
 
 def listed(names: Sequence[str]) -> str:

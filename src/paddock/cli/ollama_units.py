@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-_STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))
+from paddock import units
+
+decimal_bytes = units.decimal_bytes
+"""Sizes as Ollama tells them."""
+
 _FOR_EVER_YEARS = 20
-
-
-def decimal_bytes(count: float) -> str:
-    """`2.0 GB`, `986 MB`, `12 B`: decimal units, one decimal below 10."""
-    for size, unit in _STEPS:
-        if count >= size:
-            value = count / size
-            return f"{int(value)} {unit}" if value >= 10 else f"{value:.1f} {unit}"
-    return f"{int(count)} B"
 
 
 def decimal_count(count: float) -> str:

@@ -19,7 +19,7 @@ def _choose(files, **asked):
 def test_nobody_said_which():
     paths, note = _choose(LLAMA_8B)
     assert paths == ["Llama-8B-Q8_0.gguf"]
-    assert note.startswith("Q8_0 8.0 GiB: the best that fits")
+    assert note.startswith("Q8_0 8.5 GB: the best that fits")
     assert _choose(LLAMA_8B, quant="latest")[0] == paths
 
 

@@ -46,11 +46,11 @@ def test_two_gpus_do_more_than_fewer_bits():
 
 def test_it_says_why():
     offered = offer(repository(QWEN_32B, parameters=32.8e9), TWO_GPUS, 8192)
-    assert offered.note.startswith("Q6_K 25.1 GiB: the best that fits on one GPU")
+    assert offered.note.startswith("Q6_K 26 GB: the best that fits on one GPU")
     assert "context of 8k tokens" in offered.note
     assert offered.note.endswith("Q8_0 would need 2 GPUs")
     offered = offer(repository(LLAMA_8B, parameters=8e9), NOTHING_KNOWN, 8192)
-    assert offered.note == "Q4_K_M 4.6 GiB: the usual choice"
+    assert offered.note == "Q4_K_M 4.9 GB: the usual choice"
 
 
 def test_a_difference_nobody_sees_is_not_paid_for():
