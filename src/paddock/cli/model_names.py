@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paddock.cli.client import Client, connect
+from paddock.cli.client import PULL_ENDS, Client, connect
 from paddock.errors import PaddockError
 
 if TYPE_CHECKING:
@@ -25,6 +25,17 @@ def running(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
         return matching(connect(ctx.params.get("host")), incomplete, "/api/ps")
     except PaddockError:
         return []
+
+
+def pulling(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """For click: the ids of the pulls that are under way."""
+    above = ctx.parent.params.get("host") if ctx.parent else None
+    try:
+        pulls = connect(ctx.params.get("host") or above).get("/api/paddock/pulls")["pulls"]
+    except PaddockError:
+        return []
+    ids = (str(one["id"]) for one in pulls if one["state"] not in PULL_ENDS)
+    return [identity for identity in ids if identity.startswith(incomplete)]
 
 
 def matching(client: Client, incomplete: str, path: str = "/api/tags") -> list[str]:

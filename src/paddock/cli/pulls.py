@@ -9,6 +9,7 @@ import click
 
 from paddock.cli import options
 from paddock.cli.client import connect
+from paddock.cli.model_names import pulling
 from paddock.cli.pull import PULLS
 from paddock.cli.table import printable, table
 from paddock.units import format_duration
@@ -17,7 +18,12 @@ _TITLES = ("ID", "MODEL", "STATE", ">DONE", ">SIZE", ">RATE", ">LEFT", "")
 
 
 @click.group("pulls", short_help="The pulls that are under way.", invoke_without_command=True)
-@click.option("--follow", metavar="ID", help="Show how far this one is, until it ends.")
+@click.option(
+    "--follow",
+    metavar="ID",
+    shell_complete=pulling,
+    help="Show how far this one is, until it ends.",
+)
 @options.host
 @options.as_json
 @click.pass_context
@@ -47,7 +53,7 @@ def command(ctx: click.Context, follow: str | None, host: str | None, as_json: b
 
 
 @command.command("cancel", short_help="End a pull.")
-@click.argument("identity", metavar="ID")
+@click.argument("identity", metavar="ID", shell_complete=pulling)
 @options.host
 @click.pass_obj
 def cancel(above: str | None, identity: str, host: str | None) -> None:

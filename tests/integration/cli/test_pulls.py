@@ -210,6 +210,15 @@ def test_pulls_of_nobody(puller):
     assert "no such pull" in puller.run("pulls", "--follow", "../x").stderr
 
 
+def test_a_shell_completes_ids_of_pulls_that_are_under_way(puller):
+    puller.run("pull", "far:1b")
+    puller.run("pull", "far/slow", "--detach")
+    line = "paddock pulls cancel p"
+    env = {"COMP_LINE": line, "COMP_POINT": str(len(line)), "_PADDOCK_COMPLETE": "bash_complete"}
+
+    assert puller.run(**env).stdout == "plain,p2\n"
+
+
 def test_run_pulls_what_is_missing_and_uses_the_name_it_got(puller):
     ended = puller.run("run", "user/repo", "hi")
 
