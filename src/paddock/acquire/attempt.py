@@ -112,7 +112,8 @@ class Attempt:
         """Connections that have not given up."""
         self._saving = asyncio.Event()
         self._stopping = False
-        self._sure: tuple[Span, ...] = here
+        self._sure: tuple[Span, ...] | None = None
+        """What the journal says for sure; None before it is open."""
         self._unsure = 0
 
     async def run(self) -> End:
@@ -331,12 +332,12 @@ class Attempt:
     async def _save(self) -> None:
         """Flush what was written, then let the journal say so. Raises OSError."""
         here = self.parts.spans()
-        if here == self._sure and not self._fresh:
+        if here == self._sure:
             return
         self._unsure = 0
         fd = await in_thread(self._flush, self._job.wanted.identity(self._job.source.etag), here)
         self._journal.publish(fd, self.parts.spans())
-        self._fresh, self._sure = False, here
+        self._sure = here
 
     def _flush(self, identity: Identity, here: tuple[Span, ...]) -> int:
         if here:
