@@ -147,7 +147,7 @@ class Hubs:
     async def _offer(self, hub: Hub, reference: HubReference, revision: str) -> Offer:
         repository = await _at(hub, reference.repo, revision, reference.revision or MAIN)
         context = self._current.config.context_length
-        return offer(repository, await self.memory(), context)
+        return await asyncio.to_thread(offer, repository, await self.memory(), context)
 
     async def _of_registry(
         self, web: Web, reference: RegistryReference, pauses: tuple[float, ...]
