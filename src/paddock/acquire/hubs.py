@@ -140,6 +140,7 @@ class Hubs:
             note=chosen.note,
             files=chosen.files,
             headers=headers,
+            page=hub.page_of(repository.id),
             repository=repository.id,
             revision=repository.commit,
         )

@@ -42,6 +42,8 @@ class Listing(NamedTuple):
     files: tuple[RemoteFile, ...]
     headers: Callable[[RemoteFile], Headers]
     """What a file is asked for with."""
+    page: str = ""
+    """Where people read about it, and ask for access."""
     repository: str = ""
     """`user/repo` at Hugging Face, or a host; empty for a registry's model."""
     revision: str = ""

@@ -27,6 +27,7 @@ from paddock.acquire.wanted import Wanted
 from paddock.config.current import Current
 from paddock.errors import (
     AcquireError,
+    Gated,
     HubUnreachable,
     InvalidRequest,
     PaddockError,
@@ -316,11 +317,21 @@ class Pulls:
             partial(placing.link, source, item.target, in_store=item.in_store)
         ):
             return
-        await self._hubs.fetch(self._wanted(plan, item), flow.tell)
+        await self._fetch(plan, item, flow)
         await finished(partial(placing.place, item.part, item.target, replacing=item.in_store))
         if item.file.digest is not None:
             look = await asyncio.to_thread(here.stamp, item.target)
             await self._library.hashes.remember(Hashed(item.target, item.file.digest, look))
+
+    async def _fetch(self, plan: Plan, item: Item, flow: _Flow) -> None:
+        try:
+            await self._hubs.fetch(self._wanted(plan, item), flow.tell)
+        except Gated as error:
+            listing = plan.listing
+            raise Gated(
+                f"{listing.repository}: {error.message}",
+                hint=f"{error.hint}; its page is {listing.page}",
+            ) from error
 
     def _wanted(self, plan: Plan, item: Item) -> Wanted:
         return Wanted(
