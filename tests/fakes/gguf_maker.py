@@ -15,7 +15,15 @@ from typing import Any
 U32, I32, F32, BOOL, STRING, ARRAY, U64 = 4, 5, 6, 7, 8, 9, 10
 CODES = {0: "B", 1: "b", 2: "H", 3: "h", U32: "I", I32: "i", F32: "f", BOOL: "?", U64: "Q"}
 F32_TENSOR, F16_TENSOR, Q4_0_TENSOR, Q8_0_TENSOR, Q4_K_TENSOR = 0, 1, 2, 8, 12
-SIZES = {0: (1, 4), 1: (1, 2), 2: (32, 18), 8: (32, 34), 12: (256, 144), 14: (256, 210)}
+SIZES = {
+    0: (1, 4),
+    1: (1, 2),
+    2: (32, 18),
+    8: (32, 34),
+    12: (256, 144),
+    14: (256, 210),
+    39: (32, 17),
+}
 
 
 @dataclass(frozen=True)

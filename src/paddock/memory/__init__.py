@@ -1,0 +1,1 @@
+"""What a model takes of each device's memory, and where it would best be put. Pure."""
