@@ -130,7 +130,7 @@ async def test_software_devices_are_listed_and_run_a_model(
     )
     instance = launcher.new(engineering.model(path=tiny_llama, args="--no-warmup"))
     engine = launcher._site.engines.named("vulkan")
-    devices = await engine.program.devices()
+    devices = await engine.devices()
     if not devices:
         pytest.skip("no Vulkan driver here")
     assert [device.name for device in devices] == ["Vulkan0", "Vulkan1"]

@@ -12,6 +12,7 @@ from paddock.engine.engine import Launch
 from paddock.engine.environment import inherited_environment, named_values
 from paddock.engine.flags import normal, split
 from paddock.errors import ArgumentRefused
+from paddock.hardware.listed import Listed
 from paddock.library.model import Model
 
 PORT = "${PORT}"
@@ -33,6 +34,10 @@ class Command:
     """Runs the owner's command, and speaks to it where `proxy` says."""
 
     name = "command"
+
+    async def devices(self, *, fresh: bool = False) -> tuple[Listed, ...]:  # noqa: ARG002
+        """None: what a command uses only its owner knows."""
+        return ()
 
     async def launch(self, model: Model, *, port: int, key: str) -> Launch:
         """See `Engine.launch`.

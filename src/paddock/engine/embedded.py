@@ -27,10 +27,13 @@ LAST_WORDS_SECONDS = 2.0
 
 def main(argv: list[str]) -> NoReturn:
     """Serve until SIGTERM, or the end of stdin. Ends the process."""
+    if argv == ["--list-devices"]:
+        list_devices()
+    wanted = wishes(argv)
     import xllamacpp  # noqa: PLC0415 - bad flags are told without it
 
     params = xllamacpp.CommonParams()
-    for attribute, value in (*BASE, *wishes(argv)):
+    for attribute, value in (*BASE, *wanted):
         apply(params, attribute, value, xllamacpp.CommonAdapterLoraInfo)
     params.api_keys = [key for key in (os.environ.get("LLAMA_API_KEY"),) if key]
     try:
@@ -48,6 +51,21 @@ def main(argv: list[str]) -> NoReturn:
     signal.set_wakeup_fd(wake)
     while True:
         os.read(woken, 1)
+
+
+def list_devices() -> NoReturn:
+    """Print what this machine has beside its processor, as llama-server does. Ends the process."""
+    import xllamacpp  # noqa: PLC0415 - as above
+
+    print("Available devices:")  # noqa: T201
+    for one in xllamacpp.get_device_info():
+        if str(one["type"]).endswith("GPU"):
+            total, free = (int(one[key]) >> 20 for key in ("memory_total", "memory_free"))
+            place = f" [{one['device_id'].lower()}]" if one.get("device_id") else ""
+            told = f"{one['description']} ({total} MiB, {free} MiB free){place}"
+            print(f"  {one['name']}: {told}")  # noqa: T201
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def wishes(argv: list[str]) -> list[tuple[str, object]]:

@@ -11,10 +11,14 @@ from pathlib import Path
 
 from paddock.config.current import Current
 from paddock.config.schema import EngineEntry
+from paddock.engine.asking import ask
+from paddock.engine.devices import LIST, parse_devices
 from paddock.engine.embedded_flags import SETTINGS
+from paddock.engine.environment import child_environment
 from paddock.engine.flags import Flag, FlagTable
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.errors import EngineMissing
+from paddock.hardware.listed import Listed
 
 OPENMP = "libgomp.so.1"
 """The one system library that the wheel needs and a small Linux may not have."""
@@ -44,6 +48,13 @@ class EmbeddedEngine(LlamaCppEngine):
     def __init__(self, name: str, entry: EngineEntry, current: Current, state_dir: Path) -> None:
         super().__init__(name, entry, current, state_dir)
         self._table = FlagTable("the embedded engine", _flags())
+        self._devices: tuple[Listed, ...] | None = None
+
+    async def _listed(self, *, fresh: bool) -> tuple[Listed, ...]:
+        if fresh or self._devices is None:
+            env = child_environment(os.environ, self._config_home, self._entry.env, self._own_env())
+            self._devices = parse_devices(await ask([*await self._program(), LIST], env))
+        return self._devices
 
     async def _program(self) -> tuple[str, ...]:
         check_parts()

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from paddock.config.model_entry import Timeouts
 from paddock.engine.address import Address
+from paddock.hardware.listed import Listed
 from paddock.library.model import Model
 
 
@@ -46,6 +47,13 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """As the owner writes it in `engines:`."""
+        ...
+
+    async def devices(self, *, fresh: bool = False) -> tuple[Listed, ...]:
+        """The devices it can use, beside the processor. Raises EngineMissing.
+
+        `fresh`: as they are now. See `engine/devices.py` for what their drivers tell.
+        """
         ...
 
     async def launch(self, model: Model, *, port: int, key: str) -> Launch:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from paddock.engine import failure
-from paddock.engine.buffers import Buffers
+from paddock.engine.buffers import Buffers, Parts
 from paddock.engine.engine import Launch
+from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.engine.output import Ear, Output
 from paddock.engine.pool import ConnectionPool
 from paddock.engine.process import Process
@@ -57,6 +58,8 @@ class Instance:
         self.memory: Mapping[str, int] = {}
         """Bytes by device, as the engine told while it loaded; `CPU` is the machine's own memory.
         Empty while it has told nothing."""
+        self.parts: Mapping[str, Parts] = {}
+        """The same, by what it is for."""
         self.context = 0
         """Tokens that one request may use, as the engine told; 0 while it has told nothing."""
         self.pid: int | None = None
@@ -169,7 +172,7 @@ class Instance:
         self.output.add([f"--- {now} {self.engine} starts {self.id} at {launch.address} ---"])
         self._limit.progressed()
         self._buffers = Buffers()
-        self.memory = self._buffers.memory
+        self.memory, self.parts = self._buffers.memory, self._buffers.parts
         ear = Ear(self.output, self._heard, self._noted)
         process = await self._site.children.spawn(
             launch.argv,
@@ -203,8 +206,17 @@ class Instance:
         self.slots = launch.slots
         self.ready_at = self._loop.time()
         self.progress = None
+        self._learn(launch)
         self._change(InstanceState.READY)
         process.ended.add_done_callback(lambda _: self._died(process))
+
+    def _learn(self, launch: Launch) -> None:
+        """Keep what it told of its devices and of its memory."""
+        engine = self._site.engines.choose(self.model)
+        if engine.name == self.engine and isinstance(engine, LlamaCppEngine):
+            engine.note_addresses(self._buffers.addresses)
+        seconds = self._loop.time() - self.started_at
+        self._site.learned.note(self.model, launch, self._buffers, seconds)
 
     def _heard(self, line: str) -> bool:
         """Take a line that is a report of the engine, not a text for people."""

@@ -12,6 +12,7 @@ from paddock.config.masking import masked_flags
 from paddock.engine.children import Children
 from paddock.engine.engines import Engines
 from paddock.engine.instance import Instance
+from paddock.engine.learned import Learned
 from paddock.engine.logfile import LogFiles, file_name
 from paddock.engine.output import Output
 from paddock.engine.ports import Ports
@@ -36,7 +37,10 @@ class Launcher:
         `hear` is told what is printed, whole lines with the id of their model; it must not block.
         """
         children = Children(state_dir / "run")
-        self._site = Site(current, bus, Engines(current, state_dir), children, Ports())
+        self.learned = Learned(state_dir / "cache")
+        """What earlier loads took."""
+        engines = Engines(current, state_dir)
+        self._site = Site(current, bus, engines, children, Ports(), self.learned)
         self._logs = LogFiles(state_dir / "logs")
         self._hear = hear
         self._outputs: dict[str, Output] = {}
@@ -72,6 +76,10 @@ class Launcher:
                 if instance.pool is not None:
                     instance.pool.go_by(model.settings.timeouts)
 
+    def living(self) -> tuple[Instance, ...]:
+        """The instances that have not ended."""
+        return tuple(self._instances)
+
     def find(self, instance_id: str) -> Instance | None:
         """A living instance by its id."""
         return next((one for one in self._instances if one.id == instance_id), None)
@@ -96,5 +104,6 @@ class Launcher:
         self._closed = True
         instances = tuple(self._instances)
         await asyncio.gather(*(instance.stop() for instance in instances))
+        await self.learned.aclose()
         await self._site.children.aclose()
         await asyncio.to_thread(self._logs.close)

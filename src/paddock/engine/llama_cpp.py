@@ -15,6 +15,7 @@ from paddock.engine.arguments import command_line
 from paddock.engine.engine import Launch
 from paddock.engine.environment import child_environment, named_values
 from paddock.engine.flags import FlagTable
+from paddock.hardware.listed import Listed
 from paddock.library.model import Model
 
 
@@ -29,6 +30,7 @@ class LlamaCppEngine(ABC):
         self._entry = entry
         self._current = current
         self._config_home = state_dir / "child-config"
+        self._addresses: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -60,6 +62,21 @@ class LlamaCppEngine(ABC):
             holds_stdin=True,
             again_after=self.again_after,
         )
+
+    async def devices(self, *, fresh: bool = False) -> tuple[Listed, ...]:
+        """See `Engine.devices`."""
+        found = await self._listed(fresh=fresh)
+        return tuple(
+            one._replace(pci=one.pci or self._addresses.get(one.name, "")) for one in found
+        )
+
+    def note_addresses(self, addresses: Mapping[str, str]) -> None:
+        """Take what a child told while it loaded: the PCI addresses of its devices."""
+        self._addresses.update(addresses)
+
+    @abstractmethod
+    async def _listed(self, *, fresh: bool) -> tuple[Listed, ...]:
+        """What the program lists. Raises EngineMissing."""
 
     @abstractmethod
     async def _program(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from paddock.engine.environment import child_environment
 from paddock.engine.flags import FlagTable
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.engine.program import Program
+from paddock.hardware.listed import Listed
 
 
 class LlamaServer(LlamaCppEngine):
@@ -26,6 +27,9 @@ class LlamaServer(LlamaCppEngine):
         super().__init__(name, entry, current, state_dir)
         env = child_environment(os.environ, self._config_home, entry.env)
         self.program = Program(entry.llama_server or Path("llama-server"), env, state_dir / "cache")
+
+    async def _listed(self, *, fresh: bool) -> tuple[Listed, ...]:
+        return await self.program.devices(fresh=fresh)
 
     async def _program(self) -> tuple[str, ...]:
         return (str(await asyncio.to_thread(self.program.path)),)

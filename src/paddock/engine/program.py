@@ -12,27 +12,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from paddock.engine.asking import ask
+from paddock.engine.devices import LIST, parse_devices
 from paddock.engine.flags import FlagTable, parse_help
-from paddock.engine.process import Process
 from paddock.errors import EngineMissing
+from paddock.hardware.listed import Listed
 
-ASK_SECONDS = 30.0
-"""A program may take this long to answer: a GPU driver is slow the first time."""
-ANSWER_BYTES = 1 << 20
 _VERSION = re.compile(r"version: *(.+)")
-_DEVICE = re.compile(
-    r" +(?P<name>\S+): (?P<description>.*) \((?P<total>\d+) MiB, (?P<free>\d+) MiB free\)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device as the engine names it, with its memory in bytes."""
-
-    name: str
-    description: str
-    total: int
-    free: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,7 @@ class Program:
         self._asking = asyncio.Lock()
         self._answers: _Answers | None = None
         self._flags: FlagTable | None = None
-        self._devices: tuple[Device, ...] | None = None
+        self._devices: tuple[str, tuple[Listed, ...]] | None = None
 
     def path(self) -> Path:
         """Where the program is now. Raises EngineMissing. Blocking: use a thread."""
@@ -77,21 +63,23 @@ class Program:
         await self._known()
         return self._flags or FlagTable("", ())
 
-    async def devices(self) -> tuple[Device, ...]:
-        """The devices it can use, as they were when it was first asked. Raises EngineMissing.
+    async def devices(self, *, fresh: bool = False) -> tuple[Listed, ...]:
+        """The devices it can use. Raises EngineMissing.
 
-        Not kept on disk: a card or a driver may come and go between two starts.
+        With `fresh` as they are now, else as when it was first asked; its files are looked at. Not
+        kept on disk: a card or a driver may come and go between two starts.
         """
         async with self._asking:
-            if self._devices is None:
-                path = await asyncio.to_thread(self.path)
-                self._devices = parse_devices(await self._ask(path, "--list-devices"))
-            return self._devices
+            path = await asyncio.to_thread(self.path)
+            stamp = await asyncio.to_thread(program_stamp, path)
+            if fresh or self._devices is None or self._devices[0] != stamp:
+                self._devices = stamp, parse_devices(await ask([str(path), LIST], self.env))
+            return self._devices[1]
 
     async def _known(self) -> _Answers:
         async with self._asking:
             path = await asyncio.to_thread(self.path)
-            stamp = await asyncio.to_thread(_stamp, path)
+            stamp = await asyncio.to_thread(program_stamp, path)
             if self._answers is None or self._answers.stamp != stamp:
                 file = self._cache / f"{hashlib.sha256(bytes(path)).hexdigest()[:16]}.json"
                 answers = await asyncio.to_thread(_load, file, stamp)
@@ -103,8 +91,8 @@ class Program:
             return self._answers
 
     async def _ask_all(self, path: Path, stamp: str) -> _Answers:
-        version = _VERSION.search(await self._ask(path, "--version"))
-        text = await self._ask(path, "--help")
+        version = _VERSION.search(await ask([str(path), "--version"], self.env))
+        text = await ask([str(path), "--help"], self.env)
         if parse_help(path.name, text).find("--port") is None:
             raise EngineMissing(
                 f"{path} does not look like a llama-server",
@@ -112,37 +100,8 @@ class Program:
             )
         return _Answers(stamp, version.group(1) if version else "", text)
 
-    async def _ask(self, path: Path, flag: str) -> str:
-        said = bytearray()
 
-        def hear(data: bytes) -> None:
-            said.extend(data[: ANSWER_BYTES - len(said)])
-
-        process = Process.spawn([str(path), flag], self.env, stdout=hear, stderr=hear)
-        process.release()
-        try:
-            await asyncio.wait({process.ended}, timeout=ASK_SECONDS)
-        finally:
-            if not process.ended.done():
-                await process.end(grace=0)
-        text = said.decode("utf-8", "replace")
-        if process.ended.result() != 0:
-            last = (text.strip().splitlines() or ["nothing"])[-1]
-            raise EngineMissing(f"{path} {flag} failed and said: {last}", hint="try it by hand")
-        return text
-
-
-def parse_devices(text: str) -> tuple[Device, ...]:
-    """The devices that `--list-devices` printed."""
-    found = (_DEVICE.fullmatch(line) for line in text.splitlines())
-    return tuple(
-        Device(m["name"], m["description"], int(m["total"]) << 20, int(m["free"]) << 20)
-        for m in found
-        if m
-    )
-
-
-def _stamp(path: Path) -> str:
+def program_stamp(path: Path) -> str:
     """Changes when the program, or a library beside it, is replaced."""
     files = [path.resolve(), *sorted(path.resolve().parent.glob("lib*llama*"))]
     marks = []

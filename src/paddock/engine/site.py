@@ -9,6 +9,7 @@ from paddock.config.schema import Config
 from paddock.engine.children import Children
 from paddock.engine.command import wants_port
 from paddock.engine.engines import Engines
+from paddock.engine.learned import Learned
 from paddock.engine.ports import Ports
 from paddock.events import EventBus
 from paddock.library.model import Model
@@ -23,6 +24,7 @@ class Site:
     engines: Engines
     children: Children
     ports: Ports
+    learned: Learned
 
     @property
     def config(self) -> Config:

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 
 from paddock.hardware.gpus import Gpu, GpuReader
+from paddock.hardware.listed import Listed
 from paddock.hardware.ram import RamReader
 
 SAME_SIZE: Final = 0.06
@@ -28,18 +29,6 @@ _MAKERS: Final = (
     ("Intel", re.compile(r"Intel", re.IGNORECASE)),
 )
 _INTEL_IN_PROCESSOR: Final = re.compile(r"\b(?:U?HD|Iris)\b|Graphics \(", re.IGNORECASE)
-
-
-class Listed(NamedTuple):
-    """A device as an engine lists it; bytes."""
-
-    name: str
-    description: str
-    total: int
-    free: int
-    """By the engine's own knowledge, when it was asked."""
-    pci: str = ""
-    """Its address, where the engine tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +101,7 @@ def _matched(listed: list[Listed], gpus: list[Gpu]) -> dict[str, Gpu]:
     found = {one.name: by_address[one.pci] for one in listed if one.pci in by_address}
     taken = {gpu.pci for gpu in found.values()}
     rest = [gpu for gpu in gpus if not gpu.pci or gpu.pci not in taken]
-    nameless = [one for one in listed if not one.pci]
+    nameless = [one for one in listed if one.name not in found]
     while nameless:
         likes = _likes(nameless[0], rest)
         same = [one for one in nameless if _likes(one, rest) == likes]

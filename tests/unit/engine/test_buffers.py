@@ -1,6 +1,6 @@
 import pytest
 
-from paddock.engine.buffers import Buffers
+from paddock.engine.buffers import Buffers, Parts
 
 MIB = 1 << 20
 
@@ -33,6 +33,27 @@ def test_the_buffers_of_a_device_add_up_and_all_host_memory_is_one_device():
     buffers = heard(*TOLD.splitlines())
     assert buffers.memory == {"CPU": 1 * MIB, "Vulkan0": 12 * MIB, "Vulkan1": 5 * MIB}
     assert buffers.context == 256
+    assert buffers.parts == {
+        "CPU": Parts(weights=MIB // 4, compute=MIB // 4, output=MIB // 2),
+        "Vulkan0": Parts(weights=round(8.5 * MIB), kv=round(1.5 * MIB), compute=2 * MIB),
+        "Vulkan1": Parts(weights=3 * MIB, kv=2 * MIB),
+    }
+    assert buffers.memory == {name: part.total for name, part in buffers.parts.items()}
+
+
+@pytest.mark.parametrize(
+    ("line", "addresses"),
+    [
+        (
+            "x: using device Vulkan1 (AMD Radeon (RADV GFX1201)) (0000:C3:00.0) - 9 MiB free",
+            {"Vulkan1": "0000:c3:00.0"},
+        ),
+        ("x: using device Vulkan0 (llvmpipe (LLVM 15.0.6)) (unknown id) - 2048 MiB free", {}),
+        ("x: using device " + "(" * 8000, {}),
+    ],
+)
+def test_devices_tell_their_addresses(line, addresses):
+    assert heard(line).addresses == addresses
 
 
 @pytest.mark.parametrize(
