@@ -148,14 +148,16 @@ class ModelEndpoints:
         path = JSON_TARGETS.get(path, path)
         recipe = _recipe(target.model)
         if recipe and recipe.template and path == CHAT:
-            ask = self._templated(target, body, len(raw))
+            ask = await asyncio.to_thread(self._templated, target, body, len(raw))
             if ask is not None:
                 return await self._forwarder.translate(call, target, ask)
         ask = await _ask(target, path, body, raw)
         return await self._forwarder.forward(call, target, ask)
 
     def _templated(self, target: Target, body: dict[str, Any], size: int) -> Ask | None:
-        """How to ask for a chat by the template that a model brings; None: as any model."""
+        """How to ask for a chat by the template that a model brings; None: as any model. Blocking:
+        a template that is met for the first time is parsed.
+        """
         from paddock.gateway.templated_chat import (  # noqa: PLC0415 - few models bring one
             templated_ask,
         )

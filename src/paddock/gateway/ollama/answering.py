@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from aiohttp import web
 
@@ -30,8 +30,6 @@ from paddock.library.variant import joined
 from paddock.scheduler.scheduler import Scheduler
 
 T = TypeVar("T")
-
-FOR_EVER: Final = float("inf")
 
 
 class Question(NamedTuple):
@@ -136,7 +134,7 @@ class Answering:
             streams=shown,
             options=wishes.loading,
             keep_alive=wishes.keep_alive,
-            default_keep_alive=self._default_keep_alive(),
+            default_keep_alive=self._current.config.ollama.seconds_in_memory,
         )
         return await self._forwarder.translate(question.call, target, whole)
 
@@ -153,12 +151,8 @@ class Answering:
             "",
             options=joined(question.wishes.loading, question.target.options),
             keep_alive=question.wishes.keep_alive,
-            default_keep_alive=self._default_keep_alive(),
+            default_keep_alive=self._current.config.ollama.seconds_in_memory,
         )
-
-    def _default_keep_alive(self) -> float:
-        seconds = self._current.config.ollama.keep_alive
-        return FOR_EVER if seconds < 0 else seconds
 
     def _shows(self, model: Model) -> bool:
         """Whether a client that waits for this model is told of it in its stream."""

@@ -25,11 +25,9 @@ from paddock.gateway.ollama.details import (
 )
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.routes import Call, Route
-from paddock.library import manifest as kinds
 from paddock.library.gguf_lists import ALL, FullHeader, read_lists
 from paddock.library.library import Library
 from paddock.library.model import Model, Recipe
-from paddock.library.ollama_name import OllamaName
 from paddock.library.store import Store
 
 BODY_BYTES: Final = 1 << 20
@@ -123,13 +121,10 @@ def _read(path: Path, longest: int) -> FullHeader:
 
 
 def _licenses(store: Store, model: Model) -> tuple[str, ...]:
-    """The texts of the licenses; those that cannot be read are left out. Blocking."""
-    texts: list[bytes] = []
+    """The texts of the licenses; none where one cannot be read. Blocking."""
     with suppress(InvalidManifest):
-        manifest = store.read(OllamaName.parse(model.id))
-        layers = manifest.of_type(kinds.LICENSE) if manifest else ()
-        texts += [store.read_blob(layer.digest, kinds.MAX_TEXT) for layer in layers]
-    return tuple(text.decode("utf-8", "replace") for text in texts)
+        return store.licenses(model.id)
+    return ()
 
 
 def _jinja(full: FullHeader | None) -> str:
