@@ -195,7 +195,7 @@ def test_rm_gives_the_room_back_and_du_tells_it(house: House) -> None:
     usage = json.loads(run(house, "du", "--json").stdout)
     shown = run(house, "du").stdout
     dry = run(house, "rm", "tiny-llama-q2_k", "--dry-run")
-    removed = run(house, "rm", "tiny-llama-q2_k")
+    removed = run(house, "rm", "tiny-llama-q2_k", "--files")
 
     assert usage["models"][0]["unique"] > 5000 * 144
     assert "tiny-llama-q2_k" in shown
@@ -210,8 +210,8 @@ def test_what_runs_is_removed_by_force_only(house: House) -> None:
     house.add("busy")
     house.until(lambda: ids(house) == ["busy"], "it is listed")
     assert run(house, "load", "busy").returncode == 0
-    refused = run(house, "rm", "busy")
-    forced = run(house, "rm", "busy", "--force")
+    refused = run(house, "rm", "--files", "busy")
+    forced = run(house, "rm", "--files", "busy", "--force")
 
     assert refused.returncode == 1
     assert "--force" in refused.stderr

@@ -14,14 +14,16 @@ from paddock.cli.table import printable
 
 @click.command("rm", short_help="Remove models.")
 @click.argument("models", nargs=-1, required=True, shell_complete=installed)
+@click.option("--files", is_flag=True, help="Also the files of a model of a models folder.")
 @click.option("--force", is_flag=True, help="Also one that runs: its requests end first.")
 @click.option("--dry-run", is_flag=True, help="Only show what would go.")
 @options.host
 @options.as_json
 def command(models: tuple[str, ...], host: str | None, **flags: Any) -> None:
-    """Remove MODELS, of the store or of a models folder, with the files that nothing else needs.
+    """Remove MODELS, pulled or made ones with the bytes that nothing else needs.
 
-    What is freed is told, and who shares what stays.
+    Files in a models folder are deleted only with --files. What is freed is told, and who shares
+    what stays.
     """
     client = connect(host)
     told = []
@@ -35,7 +37,7 @@ def command(models: tuple[str, ...], host: str | None, **flags: Any) -> None:
 
 
 def _removed(client: Client, model: str, flags: dict[str, Any]) -> dict[str, Any]:
-    said = {name: True for name in ("force", "dry_run") if flags[name]}
+    said = {name: True for name in ("files", "force", "dry_run") if flags[name]}
     try:
         removed: dict[str, Any] = client.post("/api/paddock/remove", {"model": model} | said)
     except Stranger:  # an Ollama
@@ -62,3 +64,6 @@ def _tell(model: str, removed: dict[str, Any], *, dry_run: bool) -> None:
         sharers = ", ".join(kept["with"]) or "another name"
         size = decimal_bytes(kept["size"])
         click.echo(printable(f"{size} stay, for {sharers}: {kept['path']}"), err=True)
+    for broken in removed.get("breaks") or ():
+        lost = "would no longer work" if dry_run else "no longer works"
+        click.echo(printable(f"{broken} {lost}: it refers to that file"), err=True)

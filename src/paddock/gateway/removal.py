@@ -52,7 +52,8 @@ class RemovalEndpoints:
         body = await parse_json_async(await sent_body(call.request, BODY_BYTES))
         name = fields.asked_name(body, "model", "name")
         dry_run = fields.truth(body, "dry_run")
-        done = await self.removed(name, force=fields.truth(body, "force"), dry_run=dry_run)
+        files, force = fields.truth(body, "files"), fields.truth(body, "force")
+        done = await self.removed(name, files=files, force=force, dry_run=dry_run)
         return web.json_response(_told(done, dry_run=dry_run))
 
     async def delete(self, call: Call) -> web.Response:
@@ -60,14 +61,17 @@ class RemovalEndpoints:
         name = call.request.query.get("model", "")
         if not name:
             raise InvalidRequest("`model` is missing", param="model")
-        await self.removed(name)
+        await self.removed(name, files=True)  # there all models are files
         return web.json_response({"success": True})
 
-    async def removed(self, name: str, *, force: bool = False, dry_run: bool = False) -> Removal:
+    async def removed(
+        self, name: str, *, files: bool = False, force: bool = False, dry_run: bool = False
+    ) -> Removal:
         """Remove a model; with `dry_run` nothing is done.
 
-        One that runs is refused, or with `force` unloaded first: its requests get the owner's time
-        to end. Raises UnknownModel, InvalidRequest, ModelInUse, StoreError and LibraryError.
+        The owner's files in the models folders go only when `files` says so. A model that runs is
+        refused, or with `force` unloaded first: its requests get the owner's time to end. Raises
+        UnknownModel, InvalidRequest, ModelInUse, StoreError and LibraryError.
         """
         model = self._library.catalog.find(name)
         if model is not None and model.path is None:
@@ -78,6 +82,8 @@ class RemovalEndpoints:
         removal, stored = await asyncio.to_thread(self._planned, name, model)
         if dry_run:
             return removal
+        if stored is None and not files:
+            raise _is_a_file(removal)
         if model is not None:
             await self._unload(model, force=force)
         if stored is not None:
@@ -120,6 +126,15 @@ class RemovalEndpoints:
             return usage.removal(str(name)), name
         except UnknownModel:  # its manifest cannot be read: then only its name goes
             return Removal(str(name), 0, (), (), ()), name
+
+
+def _is_a_file(removal: Removal) -> InvalidRequest:
+    paths = ", ".join(str(file.path) for file in removal.files)
+    return InvalidRequest(
+        f"{removal.name} is a file in a models folder: {paths}",
+        param="files",
+        hint="to delete it from the disk: `paddock rm --files` (`files: true`)",
+    )
 
 
 def _told(removal: Removal, *, dry_run: bool) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _check_deletable(model: Model, *, with_files: bool) -> None:
             f"{model.id} is a file in the models folder, {model.path}, and is not deleted with "
             "its name",
             param="model",
-            hint="`paddock rm` (`files: true`) deletes the file too",
+            hint="`paddock rm --files` (`files: true`) deletes the file too",
         )
 
 
