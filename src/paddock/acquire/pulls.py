@@ -30,6 +30,7 @@ from paddock.errors import (
     Gated,
     HubUnreachable,
     InvalidRequest,
+    NotThere,
     PaddockError,
     PullCancelled,
     RateLimited,
@@ -205,7 +206,7 @@ class Pulls:
                 raise  # the daemon ends, and the record stays
         except PaddockError as error:
             log.warning("the pull of %s failed: %s", pull.name, error.message)
-            self._to(pull, State.FAILED, error=error)
+            self._to(pull, State.FAILED, error=self._explained(pull, error))
         except Exception:
             log.exception("the pull of %s failed", pull.name)
             broken = Broken("an error inside Paddock", hint="its log tells more")
@@ -214,6 +215,13 @@ class Pulls:
             self._plans.pop(pull.id, None)
             await cancel_and_wait([telling])
         await self._forget(pull.job.id)
+
+    def _explained(self, pull: Pull, error: PaddockError) -> PaddockError:
+        """With a word about the model of that name, where one is here that nobody out there has."""
+        here = self._library.catalog.find(pull.job.request.name)
+        if here is None or not isinstance(error, NotThere):
+            return error
+        return NotThere(error.message, hint=f"{here.id} is here already, and stays; {error.hint}")
 
     async def _tried(self, pull: Pull, *, patient: bool) -> None:
         """Do it; `patient`: until it is done or can never be."""
