@@ -123,17 +123,33 @@ def _brought(client: Client, wish: dict[str, Any]) -> dict[str, Any]:
     """The pull's last state, once it is done."""
     from paddock.cli.watching import watch
 
+    only_named = set(wish) <= {"name", "insecure"}
     try:
         return watch(client.stream(PULLS, wish))
     except Stranger:  # an Ollama; it knows names only
-        if set(wish) > {"name", "insecure"}:
+        if not only_named:
             raise
+    except Refused as error:
+        if not (only_named and _is_here(client, wish["name"])):
+            raise
+        click.echo(printable(f"what is here stays: {error.message}"), err=True)
+        click.echo("success", err=True)
+        return {}
     from paddock.cli.progress import Progress
 
     with Progress() as progress:
         asked = {"model": wish["name"], "insecure": wish.get("insecure", False), "stream": True}
         progress.follow(client.stream("/api/pull", asked))
     return {}
+
+
+def _is_here(client: Client, model: str) -> bool:
+    """Whether the library has the model already, by this name."""
+    try:
+        client.post("/api/show", {"model": model})
+    except Refused:
+        return False
+    return True
 
 
 def _detach(client: Client, wish: dict[str, Any], *, as_json: bool) -> None:

@@ -6,7 +6,13 @@ import pytest
 from tests.unit.acquire.listings import LLAMA_8B, LLAMA_70B, QWEN_32B, repository
 
 from paddock.acquire.fits import GIB, Memory
-from paddock.acquire.offer import offer
+from paddock.acquire.offer import Offer, Row, offer
+
+
+def best_of(offered: Offer) -> Row:
+    assert offered.best is not None
+    return offered.best
+
 
 ONE_GPU = Memory(gpus=(32 * GIB,), ram=64 * GIB)
 TWO_GPUS = Memory(gpus=(32 * GIB, 32 * GIB), ram=252 * GIB)
@@ -33,14 +39,14 @@ NOTHING_KNOWN = Memory()
 )
 def test_the_best_that_fits(files, parameters, memory, best):
     offered = offer(repository(files, parameters=parameters), memory, 8192)
-    assert offered.best.label == best
+    assert best_of(offered).label == best
 
 
 def test_two_gpus_do_more_than_fewer_bits():
     offered = offer(repository(LLAMA_70B, parameters=70.6e9), TWO_GPUS, 8192)
     fits = {row.label: row.fit.words for row in offered.rows}
     assert fits["Q2_K"] == "one GPU"
-    assert offered.best.fit.words == "2 GPUs"
+    assert best_of(offered).fit.words == "2 GPUs"
     assert fits["Q8_0"] == "GPU + RAM"
 
 
@@ -55,14 +61,14 @@ def test_it_says_why():
 
 def test_a_difference_nobody_sees_is_not_paid_for():
     offered = offer(repository({"x-F16.gguf": 2, "x-Q8_0.gguf": 1}), ONE_GPU, 8192)
-    assert offered.best.label == "Q8_0"
+    assert best_of(offered).label == "Q8_0"
 
 
 def test_an_original_that_is_quantized_is_the_best():
     files = {"gpt-oss-20b-mxfp4.gguf": 12.1, "gpt-oss-20b-Q8_0.gguf": 12.3}
     offered = offer(repository(files, architecture="gpt-oss", parameters=21e9), ONE_GPU, 8192)
-    assert offered.best.label == "MXFP4"
-    assert offered.best.words == "the original"
+    assert best_of(offered).label == "MXFP4"
+    assert best_of(offered).words == "the original"
 
 
 def test_the_rows_go_from_the_best_to_those_that_cannot_be_used():
@@ -106,7 +112,7 @@ def test_the_context_that_is_counted_is_what_the_owner_configured():
     large = offer(repository(QWEN_32B, parameters=32.8e9), ONE_GPU, 65536)
     small = offer(repository(QWEN_32B, parameters=32.8e9), ONE_GPU, 4096)
     assert (large.context, small.context) == (65536, 4096)
-    assert large.best.size < small.best.size
+    assert best_of(large).size < best_of(small).size
 
 
 def test_parameters_of_another_file_are_not_believed():

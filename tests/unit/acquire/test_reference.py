@@ -50,7 +50,9 @@ def test_names_of_the_hub(text, reference, shown):
 
 def test_a_quantization_beside_the_name():
     assert parse("u/r", "Q4_K_M") == parse("u/r:Q4_K_M")
-    assert parse("u/r:q4_k_m", "Q4_K_M").quant == "Q4_K_M"
+    found = parse("u/r:q4_k_m", "Q4_K_M")
+    assert isinstance(found, HubReference)
+    assert found.quant == "Q4_K_M"
     assert parse("u/r", "x.gguf") == parse("u/r/x.gguf")
     for text, quant in (("u/r:Q8_0", "Q4_0"), ("u/r/x.gguf", "Q4_0"), ("llama3.2", "Q4_0")):
         with pytest.raises(InvalidName):
@@ -99,6 +101,7 @@ def test_names_of_registries(text, origin, full, shown):
 
 def test_a_name_that_may_be_of_both_worlds():
     found = parse("u/m:t", ollama_first=True)
+    assert isinstance(found, RegistryReference)
     assert found.name.full == "registry.ollama.ai/u/m:t"
     assert found.otherwise == parse("u/m:t")
     assert isinstance(parse("u.x/m", ollama_first=True), HubReference)

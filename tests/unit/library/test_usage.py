@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddock.errors import UnknownModel
+from paddock.library.catalog import EMPTY
 from paddock.library.digest import Digest
 from paddock.library.manifest import MODEL, PROJECTOR, Manifest
 from paddock.library.ollama_name import OllamaName
@@ -98,10 +99,7 @@ def test_the_names_of_a_store_share_blobs(tmp_path):
     bad.parent.mkdir()
     bad.write_text("no manifest")
 
-    class Empty:
-        models = {}  # noqa: RUF012
-
-    found = holders(Empty(), store)
+    found = holders(EMPTY, store)
     assert [holder.name for holder in found] == ["a:latest", "b:latest"]
     usage = Usage(found)
     assert usage.total == 112
@@ -113,7 +111,7 @@ def test_the_names_of_a_store_share_blobs(tmp_path):
     assert resolve("b:other", found) is None
     bad.unlink()
     assert store.remove(OllamaName.parse("b")) == (eyes.digest,)
-    assert Usage(holders(Empty(), store)).removal("a:latest").freed == 102
+    assert Usage(holders(EMPTY, store)).removal("a:latest").freed == 102
     assert Digest.of(b"w" * 100) == weights.digest
 
 
