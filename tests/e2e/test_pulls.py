@@ -221,7 +221,9 @@ def test_shards_and_the_projector_come_as_one(house: House, hub: Hub, tmp_path: 
         "tiny-Q4_K_M-00002-of-00002.gguf",
         "mmproj-tiny-F16.gguf",
     }
-    removed = house.ask("POST", "/api/paddock/remove", {"model": "tiny-q4_k_m"}).json()
+    removed = house.ask(
+        "POST", "/api/paddock/remove", {"model": "tiny-q4_k_m", "files": True}
+    ).json()
     assert len(removed["files"]) == 3
     assert below(house.models) == set()
 
@@ -393,7 +395,7 @@ def test_a_model_that_runs_is_removed_only_by_force(house: House):
     house.add("doomed")
     house.start()
     house.load("doomed")
-    asked = {"model": "doomed"}
+    asked = {"model": "doomed", "files": True}
     refused = house.ask("POST", "/api/paddock/remove", asked)
     assert (refused.status, refused.json()["error"]["code"]) == (409, "model_in_use")
     told = house.ask("POST", "/api/paddock/remove", asked | {"dry_run": True}).json()
@@ -401,6 +403,15 @@ def test_a_model_that_runs_is_removed_only_by_force(house: House):
     done = house.ask("POST", "/api/paddock/remove", asked | {"force": True}).json()
     assert (done["freed"], done["removed"]) == (told["freed"], True)
     assert (house.running(), below(house.models)) == ([], set())
+
+
+def test_a_file_of_the_owners_goes_only_when_that_is_said(house: House):
+    file = house.add("mine")
+    house.start()
+    refused = house.ask("POST", "/api/paddock/remove", {"model": "mine"})
+    assert (refused.status, refused.json()["error"]["param"]) == (400, "files")
+    assert str(file) in refused.text
+    assert file.exists()
 
 
 def test_what_another_model_shares_stays(house: House, tmp_path: Path):
@@ -559,7 +570,7 @@ def test_a_full_disk_is_told_before_with_numbers_and_chats_go_on(
     assert house.chat("llama-a").status == 200
     assert pull(house, "maker/fits-GGUF")["state"] == "done"
     free = os.statvfs(small_disk).f_bfree
-    house.ask("POST", "/api/paddock/remove", {"model": "fits-q4_k_m"})
+    house.ask("POST", "/api/paddock/remove", {"model": "fits-q4_k_m", "files": True})
     assert os.statvfs(small_disk).f_bfree > free
 
 
