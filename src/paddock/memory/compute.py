@@ -6,10 +6,11 @@ where they are known to fail.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
-from paddock.memory.kv import layer_kv
-from paddock.memory.layout import HOST, Layout, homes, used
+from paddock.memory.kv import layer_sizes
+from paddock.memory.layout import HOST, Layout, spans, used
 from paddock.memory.shape import Layer, Shape
 from paddock.memory.terms import Terms
 
@@ -38,7 +39,7 @@ def is_pipelined(shape: Shape, layout: Layout) -> bool:
 
 def compute(shape: Shape, terms: Terms, layout: Layout, lent: int) -> Compute:
     """`lent`: bytes of the largest tensor that is lent to a device for a step; 0: none."""
-    form = _Form(shape, terms)
+    form = _form(shape, terms)
     gpus = used(layout, len(shape.layers))
     output = 4 * terms.slots * form.told
     if not layout.devices:
@@ -70,13 +71,15 @@ def _host_kv(shape: Shape, terms: Terms, layout: Layout) -> int:
 
     Where values are a view of the keys, they are copied twice.
     """
-    placed = homes(layout, len(shape.layers))
-    sizes = (
-        layer_kv(shape, layer, terms) * (1 if layer.value else 2)
-        for layer, home in zip(shape.layers, placed, strict=False)
-        if home == HOST
-    )
-    return max(sizes, default=0)
+    home, _, end = spans(layout, len(shape.layers))[0]
+    caches, _ = layer_sizes(shape, terms)
+    largest = max(caches[:end], default=0) if home == HOST else 0
+    return largest * (2 if shape.latent else 1)
+
+
+@lru_cache(256)
+def _form(shape: Shape, terms: Terms) -> _Form:
+    return _Form(shape, terms)
 
 
 class _Form:
@@ -107,7 +110,7 @@ class _Form:
     def one(self) -> int:
         """On one device."""
         kept = 2 if self._shape.encoder else 4
-        kept += any(layer.key and not layer.value for layer in self._shape.layers)
+        kept += self._shape.latent
         wide = max(kept * self.e + self.widest + self.beside, 5 * self.e + self.logits)
         return self.mask + wide + self.own + self.states
 

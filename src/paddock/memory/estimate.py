@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from paddock.memory.compute import borrowed, compute
 from paddock.memory.kv import kv, token_bytes, window_bytes
-from paddock.memory.layout import HOST, Layout, homes, used
+from paddock.memory.layout import HOST, Layout, spans, used
 from paddock.memory.shape import Shape
 from paddock.memory.terms import Terms
 from paddock.memory.weights import weights
@@ -65,13 +66,16 @@ class Estimate:
     """Those with a layer, in llama.cpp's order."""
     host: Parts
     growth: Growth
-    doubts: tuple[str, ...]
-    """Why the numbers may be wrong by more than a twentieth; () when they are trusted."""
+    doubts: tuple[str, ...] = ()
+    """Why the numbers may be wrong by more than a twentieth."""
+    bounded: bool = False
+    """What the first device needs for layers of the host is a large part of it, and only bounded:
+    it may be less."""
 
     @property
     def trusted(self) -> bool:
         """Whether the formulas are known to hold for such a case."""
-        return not self.doubts
+        return not self.doubts and not self.bounded
 
 
 def estimate(shape: Shape, terms: Terms, layout: Layout) -> Estimate:
@@ -95,17 +99,21 @@ def estimate(shape: Shape, terms: Terms, layout: Layout) -> Estimate:
         work.host + work.output,
         PROCESS + WORD * shape.vocabulary,
     )
-    doubts = [*_doubts(shape, terms, layout)]
     lent = borrowed(shape, terms, layout, held.largest if layout.devices else 0)
-    if gpus and lent > _TWENTIETH * parts[gpus[0]].logged:
-        doubts.append("what the first device is lent for layers of the host is only bounded")
-    return Estimate(parts, host, _growth(shape, terms, held.repacked), tuple(doubts))
+    return Estimate(
+        parts,
+        host,
+        _growth(shape, terms, held.repacked),
+        _doubts(shape, terms, layout),
+        bounded=bool(gpus) and lent > _TWENTIETH * parts[gpus[0]].logged,
+    )
 
 
 def _context(device: str) -> int:
     return CONTEXTS.get(device.rstrip("0123456789"), OTHER_CONTEXT)
 
 
+@lru_cache(256)
 def _unpacked(shape: Shape, terms: Terms) -> int:
     """A cache in fewer bits is unpacked for long batches, one layer at a time."""
     if terms.keys in {"f16", "bf16"} and terms.values in {"f16", "bf16"}:
@@ -126,14 +134,13 @@ def _growth(shape: Shape, terms: Terms, repacked: int) -> Growth:
 
 def _doubts(shape: Shape, terms: Terms, layout: Layout) -> tuple[str, ...]:
     found = [shape.doubt] if shape.doubt else []
-    placed = homes(layout, len(shape.layers))
-    partial = HOST in placed and len(set(placed)) > 1
-    latent = any(layer.key and not layer.value for layer in shape.layers)
-    if shape.recurrent and len(set(placed)) > 1:
+    places = {home for home, _, _ in spans(layout, len(shape.layers))}
+    partial = HOST in places and len(places) > 1
+    if shape.recurrent and len(places) > 1:
         found.append("layers with a state on several devices need copies that differ by the engine")
     if shape.recurrent and shape.attends and partial:
         found.append("flash attention may be off when some layers stay with the processor")
-    if latent and terms.streams > 1 and layout.devices:
+    if shape.latent and terms.streams > 1 and layout.devices:
         found.append("latent attention with several caches works partly on the host")
     if not terms.flash:
         found.append("without flash attention drivers round large buffers in their own way")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 
-from paddock.memory.layout import Layout, homes
+from paddock.memory.layout import Layout, spans
 from paddock.memory.shape import Layer, Shape
 from paddock.memory.terms import CACHE_TYPES, Terms
 
@@ -15,14 +16,19 @@ STATE_BYTES = 4
 def kv(shape: Shape, terms: Terms, layout: Layout) -> dict[str, int]:
     """By device and for the host: caches and states are where their layer is."""
     sizes: defaultdict[str, int] = defaultdict(int)
-    for layer, home in zip(shape.layers, homes(layout, len(shape.layers)), strict=False):
-        sizes[home] += layer_kv(shape, layer, terms) + layer_state(layer, terms)
+    caches, states = layer_sizes(shape, terms)
+    for home, start, end in spans(layout, len(shape.layers)):
+        sizes[home] += sum(caches[start:end]) + sum(states[start:end])
     return dict(sizes)
 
 
-def layer_kv(shape: Shape, layer: Layer, terms: Terms) -> int:
-    """Bytes of one layer's keys and values, for all slots."""
-    return sum(tensors_of(shape, layer, terms))
+@lru_cache(256)
+def layer_sizes(shape: Shape, terms: Terms) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Bytes of each layer's cache, and of each layer's state."""
+    return (
+        tuple(sum(tensors_of(shape, layer, terms)) for layer in shape.layers),
+        tuple(layer_state(layer, terms) for layer in shape.layers),
+    )
 
 
 def tensors_of(shape: Shape, layer: Layer, terms: Terms) -> tuple[int, int]:
@@ -47,6 +53,7 @@ def row(kind: str, width: int) -> int:
     return -(-width // stored.block) * stored.size
 
 
+@lru_cache(256)
 def window_bytes(shape: Shape, terms: Terms) -> int:
     """Bytes that a checkpoint of one slot keeps: what cannot be cut back to an earlier token."""
     parts = [
@@ -57,6 +64,7 @@ def window_bytes(shape: Shape, terms: Terms) -> int:
     return sum(parts) + states
 
 
+@lru_cache(256)
 def token_bytes(shape: Shape, terms: Terms) -> int:
     """Bytes that the saved prompt keeps for each of its tokens."""
     return sum(

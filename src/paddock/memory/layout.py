@@ -6,7 +6,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 HOST: Final = "host"
@@ -27,7 +27,7 @@ class Layout:
     """The experts of the first so many layers stay with the processor."""
 
 
-@cache
+@lru_cache(1024)
 def homes(layout: Layout, layers: int) -> tuple[str, ...]:
     """The device of each layer, and at the end that of the head."""
     count = min(layout.gpu_layers, layers + 1) if layout.devices else 0
@@ -40,6 +40,16 @@ def homes(layout: Layout, layers: int) -> tuple[str, ...]:
     return tuple(placed)
 
 
+@lru_cache(1024)
+def spans(layout: Layout, layers: int) -> tuple[tuple[str, int, int], ...]:
+    """Neighbours with one home: the home, the first layer, and the one behind the last."""
+    placed = homes(layout, layers)
+    starts = [n for n in range(layers + 1) if n == 0 or placed[n] != placed[n - 1]]
+    ends = [*starts[1:], layers + 1]
+    return tuple((placed[start], start, end) for start, end in zip(starts, ends, strict=True))
+
+
+@lru_cache(1024)
 def used(layout: Layout, layers: int) -> tuple[str, ...]:
     """The devices that have a layer or the head, in order."""
     placed = set(homes(layout, layers))

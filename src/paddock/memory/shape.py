@@ -96,9 +96,9 @@ class Layer(NamedTuple):
         return self.kv_heads * self.value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """A model as its memory sees it."""
+    """A model as its memory sees it. Equal only to itself, so that sums of it are kept cheaply."""
 
     architecture: str
     embedding: int
@@ -121,6 +121,14 @@ class Shape:
     tied_repacked: bool
     per_layer: int
     """Width of embeddings that each layer has of its own."""
+    attends: bool
+    """Some layer has a cache of keys."""
+    recurrent: bool
+    """Some layer has a state."""
+    latent: bool
+    """Values are a view of the keys."""
+    expert_layers: tuple[int, ...]
+    """Numbers of the layers with experts."""
     doubt: str
     """Why no formula was checked for such a model; "" when one was."""
 
@@ -133,21 +141,6 @@ class Shape:
     def head(self) -> bool:
         """It tells the next token."""
         return not self.encoder and bool(self.tied or self.output.size)
-
-    @property
-    def attends(self) -> bool:
-        """Some layer has a cache of keys."""
-        return any(layer.key for layer in self.layers)
-
-    @property
-    def recurrent(self) -> bool:
-        """Some layer has a state."""
-        return any(layer.rolling or layer.state for layer in self.layers)
-
-    @property
-    def expert_layers(self) -> tuple[int, ...]:
-        """Numbers of the layers with experts."""
-        return tuple(n for n, layer in enumerate(self.layers) if layer.experts.size)
 
     @property
     def weights(self) -> int:
@@ -221,6 +214,7 @@ class _Making:
         table = self._loose.get("token_embd.weight")
         tied = table is not None and "output.weight" not in self._loose
         tied = tied and header.architecture not in ENCODERS
+        layers = tuple(map(self._layer, range(self._count)))
         vocabulary = table.shape[1] if table is not None and len(table.shape) > 1 else 0
         return Shape(
             architecture=header.architecture,
@@ -228,7 +222,7 @@ class _Making:
             vocabulary=vocabulary,
             context=_told(header, "context_length"),
             window=window_of(header),
-            layers=tuple(map(self._layer, range(self._count))),
+            layers=layers,
             host=host,
             first=first,
             everywhere=everywhere,
@@ -236,6 +230,10 @@ class _Making:
             tied=table.size if tied and table is not None else 0,
             tied_repacked=bool(tied and table is not None and is_repacked(table)),
             per_layer=_told(header, "embedding_length_per_layer_input"),
+            attends=any(layer.key for layer in layers),
+            recurrent=any(layer.rolling or layer.state for layer in layers),
+            latent=any(layer.key and not layer.value for layer in layers),
+            expert_layers=tuple(n for n, layer in enumerate(layers) if layer.experts.size),
             doubt=_doubt(header),
         )
 
