@@ -238,6 +238,20 @@ def test_the_hardware_is_told(seen: House) -> None:
     assert told["cpu"]["logical_thread_count"] >= 1
     assert told["memory"]["capacity_bytes"] > 0
     assert isinstance(told["accelerators"], list)
+    (engine,) = told["engines"]
+    assert (engine["name"], engine["problem"]) == ("fake", "")
+    host = told["host"]
+    assert 0 < host["free_bytes"] <= host["available_bytes"] < host["total_bytes"]
+
+
+def test_what_models_hold_is_told(seen: House) -> None:
+    seen.chat("llama-a", "fake tokens=1")
+    seen.until(lambda: seen.ask("GET", "/api/hardware").status == 200, "the machine is known")
+    told = seen.get("/api/hardware?fresh=1")
+    (held,) = [one for one in told["instances"] if one["model"] == "llama-a"]
+    assert (held["state"], held["engine"]) == ("ready", "fake")
+    assert held["resident_bytes"] > 0
+    assert told["host"]["ours_bytes"] >= held["resident_bytes"]
 
 
 def test_the_version_is_told(seen: House) -> None:

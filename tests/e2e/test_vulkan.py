@@ -84,6 +84,18 @@ def test_a_chat_runs_on_two_gpus(real: House, client: openai.OpenAI) -> None:
         pytest.skip("this llama-server found no Vulkan device")
     assert "Vulkan1" in output
 
+    entry = next(one for one in real.get("/api/ps")["models"] if one["name"] == "tiny:latest")
+    assert 0 < entry["size_vram"] < entry["size"]
+    told = real.get("/api/hardware")
+    first, second = told["engines"][0]["devices"]
+    assert (first["name"], second["name"]) == ("Vulkan0", "Vulkan1")
+    assert first["ours_bytes"] + second["ours_bytes"] == entry["size_vram"]
+    assert first["free_bytes"] == first["total_bytes"] - first["ours_bytes"]
+    (held,) = told["instances"]
+    sizes = {place: sum(parts.values()) for place, parts in held["memory"].items()}
+    assert sum(sizes.values()) == entry["size"]
+    assert set(sizes) == {"Vulkan0", "Vulkan1", "CPU"}
+
 
 def test_the_demo_model_answers_whole_as_streamed(client: openai.OpenAI) -> None:
     gemma = next(one.id for one in client.models.list() if "gemma" in one.id)

@@ -47,7 +47,7 @@ def command(prefix: str | None, long: bool, host: str | None, as_json: bool) -> 
 
 _INSTANCES = "/api/paddock/instances"
 _SHORT = ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL")
-_INSTANCE = ("MODEL", "STATE", "ENGINE", ">BUSY", ">IDLE", ">UNLOADS IN", ">SIZE", ">PID")
+_INSTANCE = ("MODEL", "STATE", "ENGINE", ">BUSY", ">IDLE", ">UNLOADS IN", ">SIZE", ">PID", "MEMORY")
 _WAITING = ("WAITING FOR", "CLIENT", ">POSITION", ">PRIORITY", ">SINCE", "WHY")
 _FAILURE = ("FAILED", "KIND", ">NEXT TRY IN", "WHY")
 
@@ -108,7 +108,14 @@ def _instance(one: dict[str, Any]) -> list[str]:
         _seconds(one["expires_in"]),
         format_bytes(one["size"]),
         str(one["pid"] or ""),
+        _places(one.get("memory") or {}),
     ]
+
+
+def _places(memory: dict[str, int]) -> str:
+    """What is taken where, as the engine told: its devices, then the machine's own memory."""
+    places = sorted(memory, key=lambda place: (place == "CPU", place))
+    return ", ".join(f"{place} {format_bytes(memory[place])}" for place in places)
 
 
 def _state(one: dict[str, Any]) -> str:

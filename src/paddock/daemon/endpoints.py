@@ -138,6 +138,6 @@ def _observing(parts: Parts, profiles: Profiles, peers: Peers) -> tuple[Route, .
     )
     return (
         *ActivityEndpoints(parts.journal, inflight).routes(),
-        *MachineEndpoints(parts.performance, parts.journal).routes(),
+        *MachineEndpoints(parts.performance, parts.journal, parts.current, parts.launcher).routes(),
         *events.routes(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from paddock.config.model_entry import ModelEntry
 from paddock.engine.address import parse_url
@@ -12,8 +13,10 @@ from paddock.engine.engine import Launch
 from paddock.engine.environment import inherited_environment, named_values
 from paddock.engine.flags import normal, split
 from paddock.errors import ArgumentRefused
-from paddock.hardware.listed import Listed
 from paddock.library.model import Model
+
+if TYPE_CHECKING:
+    from paddock.hardware.listed import Listed
 
 PORT = "${PORT}"
 PID = "${PID}"

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from paddock.engine.engine import Engine
-from paddock.hardware.listed import Listed
 
 if TYPE_CHECKING:
     from paddock.hardware.devices import Device
+    from paddock.hardware.listed import Listed
 
 LIST: Final = "--list-devices"
 _DEVICE: Final = re.compile(
@@ -38,6 +38,8 @@ def _read(listed: tuple[Listed, ...]) -> tuple[Device, ...]:
 
 def parse_devices(text: str) -> tuple[Listed, ...]:
     """The devices that `--list-devices` printed; the embedded engine adds their addresses."""
+    from paddock.hardware.listed import Listed  # noqa: PLC0415 - not needed to start
+
     found = (_DEVICE.fullmatch(line) for line in text.splitlines())
     return tuple(
         Listed(

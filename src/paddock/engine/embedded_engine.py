@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddock.config.current import Current
 from paddock.config.schema import EngineEntry
@@ -18,7 +19,9 @@ from paddock.engine.environment import child_environment
 from paddock.engine.flags import Flag, FlagTable
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.errors import EngineMissing
-from paddock.hardware.listed import Listed
+
+if TYPE_CHECKING:
+    from paddock.hardware.listed import Listed
 
 OPENMP = "libgomp.so.1"
 """The one system library that the wheel needs and a small Linux may not have."""

@@ -7,12 +7,14 @@ without the scheduler knowing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from paddock.config.model_entry import Timeouts
 from paddock.engine.address import Address
-from paddock.hardware.listed import Listed
 from paddock.library.model import Model
+
+if TYPE_CHECKING:
+    from paddock.hardware.listed import Listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from paddock.config.current import Current
 from paddock.config.schema import EngineEntry
@@ -15,8 +15,10 @@ from paddock.engine.arguments import command_line
 from paddock.engine.engine import Launch
 from paddock.engine.environment import child_environment, named_values
 from paddock.engine.flags import FlagTable
-from paddock.hardware.listed import Listed
 from paddock.library.model import Model
+
+if TYPE_CHECKING:
+    from paddock.hardware.listed import Listed
 
 
 class LlamaCppEngine(ABC):

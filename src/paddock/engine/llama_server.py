@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from paddock.config.current import Current
 from paddock.config.schema import EngineEntry
@@ -14,7 +14,9 @@ from paddock.engine.environment import child_environment
 from paddock.engine.flags import FlagTable
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.engine.program import Program
-from paddock.hardware.listed import Listed
+
+if TYPE_CHECKING:
+    from paddock.hardware.listed import Listed
 
 
 class LlamaServer(LlamaCppEngine):

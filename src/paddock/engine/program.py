@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddock.engine.asking import ask
 from paddock.engine.devices import LIST, parse_devices
 from paddock.engine.flags import FlagTable, parse_help
 from paddock.errors import EngineMissing
-from paddock.hardware.listed import Listed
+
+if TYPE_CHECKING:
+    from paddock.hardware.listed import Listed
 
 _VERSION = re.compile(r"version: *(.+)")
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from paddock import __version__
-from paddock.errors import NotObserved
+from paddock.config.current import Current
+from paddock.engine.launcher import Launcher
+from paddock.errors import EngineMissing, NotObserved
 from paddock.gateway.inflight import rfc3339
 from paddock.gateway.routes import Call, Route
 from paddock.observe.journal import Journal
@@ -23,9 +25,13 @@ MIB = 1 << 20
 class MachineEndpoints:
     """Shows how the machine is."""
 
-    def __init__(self, performance: Performance, journal: Journal) -> None:
+    def __init__(
+        self, performance: Performance, journal: Journal, current: Current, launcher: Launcher
+    ) -> None:
         self._performance = performance
         self._journal = journal
+        self._current = current
+        self._launcher = launcher
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
@@ -51,12 +57,27 @@ class MachineEndpoints:
             }
         )
 
-    async def hardware(self, call: Call) -> web.Response:  # noqa: ARG002
-        """What the machine is made of."""
+    async def hardware(self, call: Call) -> web.Response:
+        """What the machine is made of, what of it models can use, and what they hold.
+
+        With `?fresh=1` engines are asked for their devices again.
+        """
         machine = self._performance.machine
         if machine is None:
             raise NotObserved("what the machine is made of is not known", hint="ask again soon")
-        return web.json_response(_machine(machine, rfc3339(self._performance.machine_at)))
+        from paddock.gateway.hardware_view import usable  # noqa: PLC0415 - not needed to start
+
+        fresh = call.request.query.get("fresh", "") in {"1", "true"}
+        told = _machine(machine, rfc3339(self._performance.machine_at))
+        return web.json_response(told | await usable(self._launcher, self._engines(), fresh=fresh))
+
+    def _engines(self) -> tuple[str, ...]:
+        """The engines that models may be run with: the default first, then the owner's others."""
+        owners = tuple(self._current.config.engines)
+        try:
+            return (self._launcher.engines.default(), *owners)
+        except EngineMissing:
+            return owners
 
     async def version(self, call: Call) -> web.Response:  # noqa: ARG002
         """What runs here."""

@@ -58,6 +58,13 @@ class Device:
     """`free` is the driver's word, not the engine's."""
     asleep: bool = False
 
+    def left(self, claimed: int) -> int:
+        """What is free when our own programs hold `claimed` bytes of it, by what they told.
+
+        A driver counts them already; an engine's own figure may not.
+        """
+        return self.free if self.measured else max(0, min(self.free, self.total - claimed))
+
 
 class Devices:
     """Reads what an engine's devices are doing."""

@@ -8,7 +8,7 @@ ROCm's memory is told elsewhere, by the kernel's compute driver.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -107,7 +107,7 @@ class HeldReader:
                 yield place, size
 
 
-def together(held: Iterable[dict[str, Held]]) -> dict[str, Held]:
+def together(held: Iterable[Mapping[str, Held]]) -> dict[str, Held]:
     """What several processes hold, by card."""
     found: dict[str, Held] = {}
     for one in held:

@@ -22,6 +22,7 @@ INSTANCES = {
             "expires_in": 225.0,
             "load_seconds": 3.0,
             "size": 4 << 30,
+            "memory": {"CPU": 1 << 29, "Vulkan1": 3 << 30, "Vulkan0": 5 << 30},
         },
         {
             "model": "qwen",
@@ -132,7 +133,10 @@ def test_ps_long_shows_what_runs_who_waits_and_what_failed(daemon, run):
     result = run("ps", "--long", "--host", daemon.address)
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[1] == "llama-8b ready vulkan 0/2 1m 15s 3m 45s 4.0 GiB 4711"
+    assert (
+        lines[1] == "llama-8b ready vulkan 0/2 1m 15s 3m 45s 4.0 GiB 4711 "
+        "Vulkan0 5.0 GiB, Vulkan1 3.0 GiB, CPU 512 MiB"
+    )
     assert lines[2] == "qwen starting 50% embedded 1/1 1 MiB"
     assert lines[4] == "gemma key:00ff 1 3 2.0s no room"
     assert lines[6] == "bad out_of_memory out of memory"

@@ -3,8 +3,9 @@
 import pytest
 from tests.unit.hardware.trees import APU, CARD, GIB, add_card, add_memory
 
-from paddock.hardware.devices import Devices, Listed, join
+from paddock.hardware.devices import Device, Devices, join
 from paddock.hardware.gpus import Gpu, GpuReader, address
+from paddock.hardware.listed import Listed
 from paddock.hardware.ram import RamReader
 
 R9700 = "AMD Radeon AI PRO R9700 (RADV GFX1201)"
@@ -146,3 +147,10 @@ def test_a_driver_that_counts_more_than_there_is_leaves_nothing():
 )
 def test_addresses_however_they_are_written(told, meant):
     assert address(told) == meant
+
+
+def test_what_is_left_counts_our_own_where_nobody_measures():
+    engines = Device("Vulkan0", "", total=10, free=10)
+    drivers = Device("Vulkan0", "", total=10, free=6, measured=True)
+    assert (engines.left(3), engines.left(30), drivers.left(3)) == (7, 0, 6)
+    assert Device("Vulkan0", "", total=10, free=2).left(3) == 2
