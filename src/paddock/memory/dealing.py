@@ -60,8 +60,8 @@ def _room(
     count = len(layout.devices)
     even = [layers // count + (number < layers % count) for number in range(count)]
     numbers = estimate(shape, terms, replace(layout, split=tuple(even)))
-    parts, times = numbers.devices, 2 if numbers.doubts else 1
-    work = (times * parts[name].compute + parts[name].outside for name in layout.devices)
+    parts, times = numbers.devices, 2 if numbers.doubts else 1.05
+    work = (round(times * parts[name].compute) + parts[name].outside for name in layout.devices)
     return [
         free[name] - needed - shape.everywhere
         for name, needed in zip(layout.devices, work, strict=True)

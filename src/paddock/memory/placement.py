@@ -250,8 +250,11 @@ class _Planning:
 
 
 def _needed(parts: Parts, numbers: Estimate) -> int:
-    """Bytes that must be free; where the formulas are in doubt, twice what they say of the work."""
-    return parts.total + (parts.compute if numbers.doubts else 0)
+    """Bytes that must be free: what a device needs to work is known to about a twentieth.
+
+    Where the formulas are in doubt, twice what they say must be there.
+    """
+    return parts.total + (parts.compute if numbers.doubts else parts.compute // 20)
 
 
 def _first(low: int, high: int, found: Callable[[int], Layout | None]) -> Layout | None:
