@@ -62,12 +62,15 @@ def _row(found: dict[str, Any]) -> list[str]:
 
 
 def _sizes(quants: list[dict[str, Any]]) -> str:
-    from paddock.cli.ollama_units import decimal_bytes
-
-    return ", ".join(
-        f"{one['quant']} {decimal_bytes(one['size'])}" for one in quants[:_SHOWN_QUANTS]
-    )
+    return ", ".join(_sized(one) for one in quants[:_SHOWN_QUANTS])
 
 
 def _count(number: int | None) -> str:
     return format_count(number) if number else ""
+
+
+def _sized(one: dict[str, Any]) -> str:
+    """`Q4_K_M 4.9 GB`; only the name where nobody told how large the model is."""
+    from paddock.cli.ollama_units import decimal_bytes
+
+    return f"{one['quant']} {decimal_bytes(one['size'])}" if one["size"] else str(one["quant"])
