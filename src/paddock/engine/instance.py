@@ -11,7 +11,7 @@ from typing import Any
 
 from paddock.engine import failure
 from paddock.engine.buffers import Buffers, Parts
-from paddock.engine.engine import Launch
+from paddock.engine.engine import Engine, Launch
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.engine.output import Ear, Output
 from paddock.engine.pool import ConnectionPool
@@ -71,6 +71,7 @@ class Instance:
         self.pool: ConnectionPool | None = None
         self.exited: asyncio.Future[InstanceFailed | None] = loop.create_future()
         self._site = site
+        self._engine: Engine | None = None
         self._loop = loop
         self._process: Process | None = None
         self._launch: Launch | None = None
@@ -142,7 +143,7 @@ class Instance:
         return error
 
     async def _try(self, port: int) -> InstanceFailed | None:
-        engine = self._site.engines.choose(self.model)
+        self._engine = engine = self._site.engines.choose(self.model)
         self.engine = engine.name
         self._launch = launch = await engine.launch(
             self.model, port=port, key=secrets.token_urlsafe(24)
@@ -212,9 +213,8 @@ class Instance:
 
     def _learn(self, launch: Launch) -> None:
         """Keep what it told of its devices and of its memory."""
-        engine = self._site.engines.choose(self.model)
-        if engine.name == self.engine and isinstance(engine, LlamaCppEngine):
-            engine.note_addresses(self._buffers.addresses)
+        if isinstance(self._engine, LlamaCppEngine):
+            self._engine.note_addresses(self._buffers.addresses)
         seconds = self._loop.time() - self.started_at
         self._site.learned.note(self.model, launch, self._buffers, seconds)
 

@@ -77,13 +77,12 @@ async def _listing(engines: Engines, name: str, *, fresh: bool) -> Listing:
 
 def _measured(living: Sequence[Instance]) -> tuple[Ram, list[Use]]:
     """What is read from files of the kernel. Blocks."""
-    reader = HeldReader()
-    uses = []
-    for instance in living:
-        if instance.pid:
-            pids = procfs.family(instance.pid)
-            cards = together(reader.read(pids).values())
-            uses.append(Use(instance, cards, resident(pids)))
+    families = {one: procfs.family(one.pid) for one in living if one.pid}
+    held = HeldReader().read({pid for pids in families.values() for pid in pids})
+    uses = [
+        Use(one, together(held[pid] for pid in pids if pid in held), resident(pids))
+        for one, pids in families.items()
+    ]
     return RamReader().read(), uses
 
 

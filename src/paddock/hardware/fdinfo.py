@@ -1,17 +1,19 @@
 """Which process holds how much memory of which graphics processor, as the drivers tell it.
 
 A process has an open file for each device it uses, and /proc tells of it what it holds. Several
-files may be one client of the driver, so they are counted once. NVIDIA's driver tells nothing here.
-ROCm's memory is told elsewhere, by the kernel's compute driver.
+files may be one client of the driver, so they are counted once. ROCm's memory is told elsewhere, by
+the kernel's compute driver, and NVIDIA's only by its own means.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from paddock.hardware import nvidia_smi, nvml
 from paddock.hardware.files import number, table, text
 from paddock.hardware.gpus import address
 
@@ -39,8 +41,9 @@ class Held(NamedTuple):
 class HeldReader:
     """Looks at processes. `root` is where the machine's file system begins."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), nvidia_smi: str = "nvidia-smi") -> None:
         self._proc = root / "proc"
+        self._nvidia_smi = shutil.which(nvidia_smi)
         self._compute = root / "sys" / "class" / "kfd" / "kfd"
 
     def read(self, pids: Iterable[int] | None = None) -> dict[int, dict[str, Held]]:
@@ -48,17 +51,21 @@ class HeldReader:
 
         Without `pids` it looks at all that this user may look at. Blocks.
         """
-        cards = self._compute_cards()
+        cards, nvidia = self._compute_cards(), self._nvidia()
         found = {}
         for pid in self._everyone() if pids is None else pids:
             held = self._graphics(pid)
-            for card, size in self._computing(pid, cards):
+            for card, size in (*self._computing(pid, cards), *nvidia.get(pid, {}).items()):
                 # Newer kernels tell it in both places.
                 before = held.get(card, Held(0, 0))
                 held[card] = Held(max(before.own, size), before.shared)
             if held := {card: one for card, one in held.items() if any(one)}:
                 found[pid] = held
         return found
+
+    def _nvidia(self) -> dict[int, dict[str, int]]:
+        told = nvml.held()
+        return nvidia_smi.held(self._nvidia_smi) if told is None else told
 
     def _everyone(self) -> Iterator[int]:
         try:

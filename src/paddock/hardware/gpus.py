@@ -1,19 +1,16 @@
-"""Graphics processors: AMD's by sysfs, NVIDIA's by the program that comes with the driver."""
+"""Graphics processors: AMD's by sysfs, NVIDIA's by its library or the program of its driver."""
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paddock.hardware.files import number, scaled, text
 
 AMD = "0x1002"
-MIB = 1 << 20
 GIB = 1 << 30
-NVIDIA_SECONDS = 10.0
 APU_DEDICATED = 4 * GIB
 """A processor with graphics in it takes at most so much of the memory for itself alone, …"""
 APU_SHARED = 8 * GIB
@@ -21,22 +18,6 @@ APU_SHARED = 8 * GIB
 APU_RATIO = 4
 """… which is so many times what it has."""
 _ADDRESS = re.compile(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.IGNORECASE)
-
-NVIDIA_FIELDS = (
-    "index",
-    "name",
-    "uuid",
-    "temperature.gpu",
-    "temperature.memory",
-    "utilization.gpu",
-    "utilization.memory",
-    "memory.used",
-    "memory.total",
-    "fan.speed",
-    "power.draw",
-    "driver_version",
-    "pci.bus_id",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +65,13 @@ class GpuReader:
         devices = [card / "device" for card in cards if "-" not in card.name]
         amd = [device for device in devices if text(device / "vendor") == AMD]
         found = [_amd(index, device) for index, device in enumerate(amd)]
-        return (*found, *_nvidia(self._nvidia_smi))
+        return (*found, *self._nvidia())
+
+    def _nvidia(self) -> tuple[Gpu, ...]:
+        from paddock.hardware import nvidia_smi, nvml  # noqa: PLC0415 - they make a Gpu
+
+        told = nvml.gpus()
+        return nvidia_smi.gpus(self._nvidia_smi) if told is None else told
 
 
 def address(told: str) -> str:
@@ -151,55 +138,3 @@ def _labelled(sensors: Path, labels: tuple[str, ...]) -> float | None:
     named = {text(path): path.name.partition("_")[0] for path in sensors.glob("temp*_label")}
     name = next((named[label] for label in labels if label in named), None)
     return None if name is None else scaled(sensors / f"{name}_input", 1000)
-
-
-def _nvidia(program: str | None) -> tuple[Gpu, ...]:
-    if program is None:
-        return ()
-    query = f"--query-gpu={','.join(NVIDIA_FIELDS)}"
-    try:
-        done = subprocess.run(
-            [program, query, "--format=csv,noheader,nounits"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=NVIDIA_SECONDS,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    rows = ([value.strip() for value in line.split(",")] for line in lines)
-    return tuple(_nvidia_gpu(row) for row in rows if len(row) == len(NVIDIA_FIELDS))
-
-
-def _nvidia_gpu(row: list[str]) -> Gpu:
-    told = dict(zip(NVIDIA_FIELDS, row, strict=True))
-    value = {name: _float(text) for name, text in told.items()}
-    return Gpu(
-        index=int(value["index"] or 0),
-        name=told["name"],
-        uuid=told["uuid"],
-        vendor="NVIDIA",
-        driver=told["driver_version"],
-        temperature=value["temperature.gpu"],
-        memory_temperature=value["temperature.memory"],
-        busy=value["utilization.gpu"],
-        memory_busy=value["utilization.memory"],
-        memory_used=_mib(value["memory.used"]),
-        memory_total=_mib(value["memory.total"]),
-        fan=value["fan.speed"],
-        power=value["power.draw"],
-        pci=address(told["pci.bus_id"]),
-    )
-
-
-def _float(told: str) -> float | None:
-    """A number, or None for `[N/A]`, `[Not Supported]` and the like."""
-    try:
-        return float(told)
-    except ValueError:
-        return None
-
-
-def _mib(count: float | None) -> int | None:
-    return None if count is None else int(count * MIB)

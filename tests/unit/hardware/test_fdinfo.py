@@ -22,7 +22,7 @@ XE = (
 
 @pytest.fixture
 def reader(tmp_path):
-    return HeldReader(tmp_path)
+    return HeldReader(tmp_path, nvidia_smi="no-such-program")
 
 
 def test_what_older_and_newer_drivers_tell(tmp_path, reader):
