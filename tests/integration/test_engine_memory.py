@@ -164,7 +164,7 @@ async def test_it_is_asked_once(engineering, launcher, llama, monkeypatch):
 
 
 async def test_a_file_that_cannot_be_loaded_is_told_in_words(engineering, launcher):
-    runs = dry_runs(engineering, launcher)
+    runs = launcher.dry_runs
     with pytest.raises(InstanceFailed) as failed:
         await runs.of(engineering.model())  # an empty file
     assert failed.value.kind is FailureKind.FILE_CORRUPT

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddock.config.current import Current
 from paddock.config.masking import masked_flags
@@ -20,6 +21,9 @@ from paddock.engine.site import Site
 from paddock.events import EventBus
 from paddock.library.model import Model
 from paddock.library.variant import base, renewed
+
+if TYPE_CHECKING:
+    from paddock.engine.dry_run import DryRuns
 
 
 class Launcher:
@@ -37,7 +41,8 @@ class Launcher:
         `hear` is told what is printed, whole lines with the id of their model; it must not block.
         """
         children = Children(state_dir / "run")
-        self.learned = Learned(state_dir / "cache")
+        self._cache = state_dir / "cache"
+        self.learned = Learned(self._cache)
         """What earlier loads took."""
         engines = Engines(current, state_dir)
         self._site = Site(current, bus, engines, children, Ports(), self.learned)
@@ -65,6 +70,13 @@ class Launcher:
     def engines(self) -> Engines:
         """The engines that run models."""
         return self._site.engines
+
+    @cached_property
+    def dry_runs(self) -> DryRuns:
+        """Asks engines what a load would take. Made when it is first wanted."""
+        from paddock.engine.dry_run import DryRuns  # noqa: PLC0415 - not needed to start
+
+        return DryRuns(self.engines, self._cache)
 
     def refresh(self, models: Iterable[Model]) -> None:
         """From now on living instances of these models have their settings."""
