@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import daemon_bench, download_bench, relay_bench, routing_bench, swap_bench
+from bench import daemon_bench, download_bench, plan_bench, relay_bench, routing_bench, swap_bench
 from bench.figure import table
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -17,7 +17,8 @@ RESULTS = Path(__file__).parent / "results.json"
 
 def main() -> None:
     figures = []
-    for part in (daemon_bench, swap_bench, routing_bench, relay_bench, download_bench):
+    parts = (daemon_bench, swap_bench, routing_bench, relay_bench, download_bench, plan_bench)
+    for part in parts:
         print(f"measuring: {(part.__doc__ or '').strip().splitlines()[0]}", file=sys.stderr)
         figures += part.measure()
     print(table(figures))

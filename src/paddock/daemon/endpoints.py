@@ -77,6 +77,7 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
         *LogEndpoints(parts.logs, launcher, library, parts.streams).routes(),
         *_observing(parts, profiles, peers),
         *Later(_getting(parts)).routes(PULLS_LATER),
+        *Later(_planning(parts, names)).routes((("GET", "/api/plan"),)),
     )
     tables = _doors(parts, serving, routes)
     front.endpoints = tables["openai"].routes
@@ -116,6 +117,15 @@ def _getting(parts: Parts) -> Callable[[], Make]:
         from paddock.daemon.pull_endpoints import pull_endpoints  # noqa: PLC0415 - when asked
 
         return lambda: pull_endpoints(parts)
+
+    return load
+
+
+def _planning(parts: Parts, names: Names) -> Callable[[], Make]:
+    def load() -> Make:
+        from paddock.gateway.plan_endpoint import PlanEndpoint  # noqa: PLC0415 - when asked
+
+        return lambda: PlanEndpoint(parts.current, names, parts.launcher).routes()
 
     return load
 

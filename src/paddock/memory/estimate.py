@@ -142,6 +142,8 @@ def _doubts(shape: Shape, terms: Terms, layout: Layout) -> tuple[str, ...]:
         found.append("flash attention may be off when some layers stay with the processor")
     if shape.latent and terms.streams > 1 and layout.devices:
         found.append("latent attention with several caches works partly on the host")
+    if shape.beside:
+        found.append("what a projector or an adapter needs to work depends on what it is given")
     if not terms.flash:
         found.append("without flash attention drivers round large buffers in their own way")
     if terms.embedding and shape.head:

@@ -129,6 +129,8 @@ class Shape:
     """Values are a view of the keys."""
     expert_layers: tuple[int, ...]
     """Numbers of the layers with experts."""
+    beside: int
+    """Bytes of files that are loaded with it: projector and adapters."""
     doubt: str
     """Why no formula was checked for such a model; "" when one was."""
 
@@ -150,12 +152,14 @@ class Shape:
         return layers + tables + self.output.size
 
 
-def shape_of(headers: Sequence[Header]) -> Shape:
+def shape_of(headers: Sequence[Header], beside: int = 0) -> Shape:
     """The shape of a model, from the headers of its files in order.
+
+    `beside`: bytes of its projector and adapters.
 
     Raises GgufError when they do not tell enough.
     """
-    return _Making(headers).shape()
+    return _Making(headers).shape(beside)
 
 
 class _Making:
@@ -198,7 +202,8 @@ class _Making:
         group = self._experts if kind in _EXPERTS else self._dense
         group[layer].add(form)
 
-    def shape(self) -> Shape:
+    def shape(self, beside: int) -> Shape:
+        """All of it."""
         header = self._header
         output, host, first, everywhere = Tensors(), 0, 0, 0
         for name, form in self._loose.items():
@@ -234,6 +239,7 @@ class _Making:
             recurrent=any(layer.rolling or layer.state for layer in layers),
             latent=any(layer.key and not layer.value for layer in layers),
             expert_layers=tuple(n for n, layer in enumerate(layers) if layer.experts.size),
+            beside=beside,
             doubt=_doubt(header),
         )
 

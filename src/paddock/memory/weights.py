@@ -54,6 +54,7 @@ def weights(shape: Shape, layout: Layout) -> Weights:
             below = end
         if stop > count:
             _head(sizes, shape, layout, home)
+    sizes[next((name for name in layout.devices if name in sizes), HOST)] += shape.beside
     host = sizes.pop(HOST)
     largest = max(sums.largest_dense[below], sums.largest_experts[max(below, kept)])
     return Weights(dict(sizes), host, 0 if layout.devices else _repacked(shape), largest)
