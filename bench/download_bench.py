@@ -63,7 +63,7 @@ def _figures(kind: str, seen: list[dict[str, float]]) -> list[Figure]:
         Figure(f"download, {kind}: speed, curl's is 1", curl / ours, "", limit=0.9, at_least=True),
         Figure(f"download, {kind}", SIZE / ours / 1e6, "MB/s", direct=SIZE / curl / 1e6),
         Figure(
-            f"download, {kind}: memory of the process",
+            f"download, {kind}: memory, with the process that hashes",
             max(one["memory"] for one in seen), "MB", limit=150,
         ),
         Figure(f"download, {kind}: lateness of another loop, p99", late["late"], "ms"),
@@ -134,7 +134,10 @@ async def _download(url: str, digest: str, target: Path) -> dict[str, float]:
     return {
         "seconds": seconds,
         "late": quantiles(late, n=100)[98] * 1000,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+        "memory": sum(
+            resource.getrusage(who).ru_maxrss / 1000
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        ),
     }
 
 

@@ -40,8 +40,6 @@ RESERVED_BYTES: Final = 256 << 20
 """Of the disk's room, in one step."""
 SAVED_BYTES: Final = 256 << 20
 """After so many seconds, or bytes, what was written is flushed and the journal says so."""
-_STEP: Final = 1 << 20
-"""Bytes after which the hash thread is told that it may go on."""
 RATE_LIMITED_SECONDS: Final = 300.0
 """The window of the public hub, where it does not say how long it wants to be left alone."""
 _PART_OF_FILE: Final = frozenset({200, 206, 416})

@@ -11,6 +11,7 @@ import threading
 from typing import Final
 
 from paddock import __version__
+from paddock.acquire import buffers
 from paddock.acquire.attempt import Job
 from paddock.acquire.pace import CONNECTIONS_PER_HOST, Bucket, Hosts
 from paddock.acquire.sharing import Guest, Progress, Shared
@@ -68,6 +69,7 @@ class Downloader:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
+        buffers.keep()
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._desk.serve())
 
