@@ -183,9 +183,7 @@ def _told(plan: Plan, shape: Shape) -> dict[str, Any]:
 
 
 def _doubts(numbers: Estimate) -> list[str]:
-    bounded = (
-        "what the first GPU needs for layers of the processor is at most this, and may be less"
-    )
+    bounded = "what GPUs need beside layers of the processor is at most this, and may be less"
     return [*numbers.doubts, *((bounded,) if numbers.bounded else ())]
 
 

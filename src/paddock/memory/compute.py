@@ -99,7 +99,8 @@ class _Form:
             shape.embedding if terms.embedding else 0
         )
         states = max((layer.state for layer in shape.layers), default=0)
-        self.states = 4 * states * terms.slots if terms.slots > 1 else 0
+        # Of several slots, the states go in and come out beside the ones that stay.
+        self.states = 8 * states * terms.slots if terms.slots > 1 else 0
         self.beside = 4 * tokens * _beside(shape)
 
     def alone(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from paddock.memory.compute import borrowed, compute
+from paddock.memory.compute import borrowed, compute, is_pipelined
 from paddock.memory.kv import kv, token_bytes, window_bytes
 from paddock.memory.layout import HOST, Layout, spans, used
 from paddock.memory.shape import Shape
@@ -27,6 +27,7 @@ CONTEXTS: Final = {"CUDA": 640 * MIB, "ROCm": 512 * MIB, "Vulkan": 160 * MIB}
 """What a driver keeps on a device for each process, at most, by the device's name."""
 OTHER_CONTEXT: Final = 320 * MIB
 _TWENTIETH: Final = 0.05
+_SEVENTH: Final = 0.15
 
 
 class Parts(NamedTuple):
@@ -69,8 +70,8 @@ class Estimate:
     doubts: tuple[str, ...] = ()
     """Why the numbers may be wrong by more than a twentieth."""
     bounded: bool = False
-    """What the first device needs for layers of the host is a large part of it, and only bounded:
-    it may be less."""
+    """What a device needs beside layers of the host is a large part of it, and only bounded: it may
+    be less."""
 
     @property
     def trusted(self) -> bool:
@@ -105,8 +106,21 @@ def estimate(shape: Shape, terms: Terms, layout: Layout) -> Estimate:
         host,
         _growth(shape, terms, held.repacked),
         _doubts(shape, terms, layout),
-        bounded=bool(gpus) and lent > _TWENTIETH * parts[gpus[0]].logged,
+        bounded=_is_bounded([parts[name] for name in gpus], lent)
+        and not is_pipelined(shape, layout),
     )
+
+
+def _is_bounded(parts: list[Parts], lent: int) -> bool:
+    """Whether parts that may be far less than told are a large share of some device.
+
+    Those are what the first is lent, and what the others need when they work by turns.
+    """
+    if not parts:
+        return False
+    first, *others = parts
+    loose = any(one.compute > _SEVENTH * one.logged for one in others)
+    return loose or lent > _TWENTIETH * first.logged
 
 
 def _context(device: str) -> int:
