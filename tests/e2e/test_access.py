@@ -453,6 +453,14 @@ def test_no_secret_turns_up_where_it_may_be_read(house: House, routes: tuple[Rou
         assert [name for name, text in places.items() if canary in text] == []
 
 
+PULLING = {"/api/pull", "/api/paddock/pulls", "/models"}
+"""The log names what is brought in, on purpose."""
+
+
+def names_prompt(body: Any) -> bool:
+    return isinstance(body, dict) and body["model"] == PROMPT
+
+
 def ask_everything(locked: House, routes: tuple[Route, ...]) -> None:
     """Every endpoint with the key and the prompt: rightly, wrongly, and with a dying child."""
     spoken = {"model": "llama-a", "messages": [{"role": "user", "content": PROMPT}]}
@@ -471,7 +479,8 @@ def ask_everything(locked: House, routes: tuple[Route, ...]) -> None:
         if route.method == "GET" and route.path not in endless:
             locked.ask("GET", f"{path}?key={KEY}", None, bearer(KEY))
             locked.ask("GET", path, None, bearer("wrong-canary"))
-        for body in bodies if route.method == "POST" and route.path not in endless else ():
+        asked = [body for body in bodies if not (route.path in PULLING and names_prompt(body))]
+        for body in asked if route.method == "POST" and route.path not in endless else ():
             locked.ask("POST", path, body, {"x-api-key": OTHER_KEY})
             locked.ask("POST", path, body, {"x-api-key": "wrong-canary"})
     dying = {**spoken, "stream": True, "fake": {"crash_after": 2}}

@@ -33,7 +33,9 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             store={"path": str(folder / "activity.sqlite")},
             routing={"scheduler": {"settings": {"fifo": {"priority": {"llama-b": 7}}}}},
             models={
-                "llama-a": {"aliases": ["nice name"]},
+                # A start may take its time on a busy machine: only `slow` waits in vain.
+                "llama-a": {"aliases": ["nice name"], "queueTimeout": 30},
+                "llama-b": {"queueTimeout": 30},
                 "dead": {"cmd": house.command("--fake", "die=oom")},
             },
             selectors={"either": {"strategy": "pin", "targets": ["llama-b"]}},
