@@ -41,9 +41,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             selectors={"either": {"strategy": "pin", "targets": ["llama-b"]}},
         )
     )
-    house.load("llama-a", "llama-b")
-    yield house
-    house.stop()
+    try:
+        house.load("llama-a", "llama-b")
+        yield house
+    finally:
+        house.stop()
 
 
 @pytest.fixture
