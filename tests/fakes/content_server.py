@@ -1,13 +1,14 @@
 """A host that serves files, and misbehaves as it is told.
 
 In a test: `with ContentServer(folder) as server: server.behave = lambda request: Fault(...)`.
-As a program: `python -m tests.fakes.content_server FOLDER [--tls CERT KEY] [--rate N]` prints its
+As a program, `python -m tests.fakes.content_server FOLDER [--tls CERT KEY] [--workers N]` tells its
 port, and serves until its stdin ends.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import socket
 import ssl
@@ -245,12 +246,22 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"))
     parser.add_argument("--rate", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the port")
     asked = parser.parse_args()
     tls = (asked.tls[0], asked.tls[1]) if asked.tls else None
-    with ContentServer(asked.folder, tls=tls) as server:
-        server.behave = lambda request: Fault(rate=asked.rate)
-        print(server.port, flush=True)
+    server = ContentServer(asked.folder, tls=tls)
+    server.behave = lambda request: Fault(rate=asked.rate)
+    print(server.port, flush=True)
+    others: list[int] = []
+    while len(others) < asked.workers - 1:
+        others.append(os.fork())
+        if others[-1] == 0:
+            others = []
+            break
+    with server:
         sys.stdin.read()
+    for other in others:
+        os.waitpid(other, 0)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ from paddock.errors import AcquireError, HubUnreachable, RateLimited
 from paddock.tasks import cancel_and_wait, spawn
 
 SAVED_SECONDS: Final = 2.0
-RESERVED_BYTES: Final = 256 << 20
+RESERVED_BYTES: Final = 64 << 20
 """Of the disk's room, in one step."""
-SAVED_BYTES: Final = 256 << 20
+SAVED_BYTES: Final = 64 << 20
 """After so many seconds, or bytes, what was written is flushed and the journal says so."""
 RATE_LIMITED_SECONDS: Final = 300.0
 """The window of the public hub, where it does not say how long it wants to be left alone."""

@@ -106,7 +106,7 @@ class Follower:
                     stderr=subprocess.DEVNULL,
                     bufsize=0,
                     pass_fds=(fd,),
-                    start_new_session=True,
+                    process_group=0,
                 )
             finally:
                 os.close(fd)
