@@ -38,6 +38,7 @@
     │  ├─ RequestTooLarge         a limit on size was passed
     │  └─ RequestTooSlow          the body did not arrive in time
     ├─ AcquireError               a model cannot be brought in, or given away
+    │  ├─ Ambiguous               more than one thing is meant
     │  ├─ NotThere                the hub has no such repository, file or tag
     │  ├─ Gated                   its owner wants a licence accepted first
     │  ├─ NeedsToken              the hub wants a token, or a better one
@@ -290,6 +291,10 @@ class AcquireError(PaddockError):
 
 class NotThere(AcquireError):
     """The hub has no such repository, file or tag, or does not tell us of it."""
+
+
+class Ambiguous(AcquireError):
+    """More than one thing is meant, and somebody has to say which."""
 
 
 class Gated(AcquireError):

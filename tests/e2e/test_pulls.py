@@ -483,7 +483,8 @@ def test_a_gated_repository_says_what_to_do(house: House, hub: Hub, tmp_path: Pa
     answer = house.ask("POST", PULLS, {"name": REPO}).text.splitlines()[-1]
     error = json.loads(answer)["error"]
     assert error["code"] == "gated"
-    assert f"{hub.url}/{REPO}" in error["message"] + error["hint"]
+    assert REPO in error["message"]
+    assert f"{hub.url}/{REPO}" in error["hint"]
 
 
 def test_wrong_bytes_never_get_the_name(house: House, hub: Hub, tmp_path: Path):

@@ -15,7 +15,7 @@ from tests.fakes.architectures import ALL
 from tests.fakes.engine_memory import MIB, Told, loaded
 
 from paddock.library.gguf import read_header
-from paddock.memory.estimate import Estimate, Parts, estimate
+from paddock.memory.estimate import Estimate, Share, estimate
 from paddock.memory.layout import HOST, Layout
 from paddock.memory.shape import Shape, shape_of
 from paddock.memory.terms import Terms
@@ -84,7 +84,7 @@ def test_the_estimate_is_what_the_engine_takes(
 def differences(shape: Shape, case: Case, told: Told) -> list[str]:
     """What is not as it should be, in words."""
     found = estimate(shape, case.terms, case.layout)
-    devices: Mapping[str, Parts] = {**found.devices, HOST: found.host}
+    devices: Mapping[str, Share] = {**found.devices, HOST: found.host}
     if told.memory.keys() - devices.keys():
         return [f"the engine also uses {told.memory.keys() - devices.keys()}"]
     return [
@@ -94,7 +94,7 @@ def differences(shape: Shape, case: Case, told: Told) -> list[str]:
     ]
 
 
-def _wrong(parts: Parts, told: Mapping[str, float], found: Estimate) -> list[str]:
+def _wrong(parts: Share, told: Mapping[str, float], found: Estimate) -> list[str]:
     mine = {"weights": parts.weights / MIB, "kv": parts.kv / MIB}
     lines = [
         f"{kind}: {told.get(kind, 0):.2f} MiB, estimated {size:.2f}"

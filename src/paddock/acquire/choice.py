@@ -13,7 +13,7 @@ from paddock.acquire.quants import spelled_out
 from paddock.acquire.remote import RemoteFile
 from paddock.acquire.weights import Weights
 from paddock.config.nearest import nearest
-from paddock.errors import AcquireError, NotThere
+from paddock.errors import Ambiguous, NotThere
 
 _LATEST: Final = frozenset({"", "latest"})
 _MOST_COMPARED: Final = 500
@@ -42,7 +42,7 @@ def choose(
     """The files that were asked for: one named file, patterns, everything, a quantization, or best.
 
     A quantization is taken as it is called, else in Unsloth's recipe (`UD-`), else every file that
-    has the text in its name. Raises NotThere, which tells what there is, and AcquireError when
+    has the text in its name. Raises NotThere, which tells what there is, and Ambiguous when
     somebody has to choose.
     """
     if file:
@@ -61,7 +61,7 @@ def _best_choice(offered: Offer) -> Choice:
     repository = offered.repository.id
     if not any(not row.weights.problem for row in offered.rows):
         raise NotThere(f"{repository}: {offered.note}", hint="other repositories: paddock search")
-    raise AcquireError(
+    raise Ambiguous(
         f"{repository}: {offered.note}",
         hint=f"choose with `paddock quants {repository}`; a file is named {_example(offered)}",
     )
@@ -84,7 +84,7 @@ def _one_model(offered: Offer, asked: str, rows: list[Row]) -> Choice:
     usable = [row for row in rows if not row.weights.problem] or rows
     if len(usable) > 1:
         paths = [row.weights.files[0].path for row in usable]
-        raise AcquireError(
+        raise Ambiguous(
             f"{offered.repository.id} holds {len(usable)} models in {asked}: {listed(paths)}",
             hint=f"name one of the files: {offered.repository.id}/{paths[0]}",
         )
@@ -123,7 +123,7 @@ def _named(offered: Offer, path: str) -> Choice:
         raise _no_such(offered, f"no file {path[:200]!r}", path, [file.path for file in known])
     if len(found) > 1:
         paths = [file.path for file in found]
-        raise AcquireError(
+        raise Ambiguous(
             f"{offered.repository.id} holds {len(found)} files of that name: {listed(paths)}",
             hint=f"name one with its folder: {offered.repository.id}/{paths[0]}",
         )

@@ -120,10 +120,7 @@ class _Desk:
     def _begin(self, guests: list[Guest]) -> None:
         shared = Shared(guests)
         wanted = shared.wanted
-        source = Source(
-            self._web, self._hosts, wanted.url, shared.headers,
-            stall=self._limits.stall, hashed=bool(wanted.hash),
-        )  # fmt: skip
+        source = Source(self._web, self._hosts, wanted, shared.headers, stall=self._limits.stall)
         shared.transfer = Transfer(Job(wanted, self._limits, source, self._hosts, self._bucket))
         shared.task = spawn(self._bring(shared), name=f"transfer of {wanted.part.name}")
         shared.task.add_done_callback(lambda _: self._ended(shared))

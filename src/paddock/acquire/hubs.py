@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from paddock import __version__
-from paddock.acquire import huggingface
 from paddock.acquire.addresses import origin_of
 from paddock.acquire.choice import choose
 from paddock.acquire.download import Downloader, Limits
@@ -36,6 +35,7 @@ from paddock.acquire.tokens import hub_token
 from paddock.acquire.wanted import Wanted
 from paddock.acquire.web import Policy, Web
 from paddock.config.current import Current
+from paddock.config.pulls import HUB
 from paddock.config.schema import Config
 from paddock.errors import HubBroken, NotThere
 from paddock.hardware.snapshot import machine
@@ -234,7 +234,7 @@ def policy_of(config: Config) -> Policy:
     return Policy.of(
         (config.pulls.endpoint,),
         (config.registry_mirror or ENDPOINT, *config.registries),
-        defaults=(huggingface.ENDPOINT, ENDPOINT),
+        defaults=(HUB, ENDPOINT),
     )
 
 

@@ -18,6 +18,7 @@ from paddock.acquire.addresses import joined, origin_of, read
 from paddock.acquire.patience import PAUSES, patiently
 from paddock.acquire.remote import RemoteFile, Repository
 from paddock.acquire.web import Answer, Web
+from paddock.config.pulls import HUB
 from paddock.errors import (
     AcquireError,
     AddressRefused,
@@ -30,7 +31,6 @@ from paddock.library.digest import Digest
 
 log = logging.getLogger(__name__)
 
-ENDPOINT: Final = "https://huggingface.co"
 JSON_BYTES: Final = 16 << 20
 MOST_PAGES: Final = 100
 MOST_FILES: Final = 50_000
@@ -88,7 +88,7 @@ class Hub:
     def __init__(
         self,
         web: Web,
-        endpoint: str = ENDPOINT,
+        endpoint: str = HUB,
         token: str = "",
         *,
         pauses: tuple[float, ...] = PAUSES,

@@ -47,21 +47,7 @@ ACCEPT: Final = f"{MEDIA_TYPE}, {OCI_TYPE}"
 MOST_LAYERS: Final = 1000
 TOKEN_BYTES: Final = 64 << 10
 
-_USABLE: Final = frozenset(
-    {
-        kinds.MODEL,
-        kinds.PROJECTOR,
-        kinds.ADAPTER,
-        kinds.TEMPLATE,
-        kinds.PROMPT,
-        kinds.SYSTEM,
-        kinds.PARAMS,
-        kinds.MESSAGES,
-        kinds.LICENSE,
-        kinds.DRAFT,
-        "application/vnd.ollama.image.embed",
-    }
-)
+_USABLE: Final = frozenset({*kinds.ORDER, kinds.DRAFT, "application/vnd.ollama.image.embed"})
 _MLX: Final = frozenset({kinds.TENSOR, "application/vnd.ollama.image.json"})
 _ELSEWHERE: Final = "look for a GGUF of it with `paddock search`, and pull that as user/repo"
 _VISIBLE = re.compile(r"[!-~]{1,16384}")

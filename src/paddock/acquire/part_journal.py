@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from paddock.acquire.parts import Span
-from paddock.library.durable import flush_folder
 
 VERSION: Final = 1
 MOST_BYTES: Final = 1 << 20
@@ -96,10 +95,6 @@ class Journal:
             line = json.dumps({"boot": self._boot, "here": written}).encode() + b"\n"
             if line.count(b"[") < 200:  # it fits into what a system call writes or does not
                 os.write(self._fd, line)
-
-    def flush_name(self) -> None:
-        """Make the names in the folder safe: the journal's, and its part's."""
-        flush_folder(self.path.parent)
 
     def remove(self) -> None:
         """Forget it."""

@@ -350,6 +350,8 @@ class Pulls:
             url=item.file.url,
             part=item.part,
             headers=plan.listing.headers(item.file),
+            subject=f"{plan.listing.repository or plan.listing.name}, {item.file.path},",
+            page=plan.listing.page,
         )
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ from paddock.acquire.addresses import origin_of
 from paddock.acquire.answers import strong_etag
 from paddock.acquire.hub_errors import refusal
 from paddock.acquire.pace import Hosts
+from paddock.acquire.wanted import Wanted
 from paddock.acquire.web import Answer, Web
 from paddock.errors import AcquireError
 
@@ -42,18 +43,17 @@ class Source:
     """One file's place, shared by all its connections. One loop only."""
 
     def __init__(
-        self, web: Web, hosts: Hosts, url: str, headers: Headers, *, stall: float, hashed: bool
+        self, web: Web, hosts: Hosts, wanted: Wanted, headers: Headers, *, stall: float
     ) -> None:
-        """`headers`: asked for what to send with `url`, and again when that was refused.
-
-        `hashed`: the bytes will be compared with a hash, so other places may give other ETags.
-        """
+        """`headers`: asked for what to send with the URL, and again when that was refused."""
         self._web = web
         self._hosts = hosts
-        self._url = url
+        self._wanted = wanted
+        self._url = wanted.url
         self._ask_headers = headers
         self._stall = stall
-        self._hashed = hashed
+        self._hashed = bool(wanted.hash)
+        """The bytes will be compared with it, so other places may give other ETags."""
         self._headers: Mapping[str, str] | None = None
         self._led_to = ""
         self._resolving = asyncio.Lock()
@@ -134,6 +134,7 @@ class Source:
             answer.status,
             answer.headers,
             host=answer.host,
-            subject="the file",
+            subject=self._wanted.subject,
+            page=self._wanted.page,
             with_token="Authorization" in (self._headers or {}),
         )

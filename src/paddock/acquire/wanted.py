@@ -28,6 +28,10 @@ class Wanted(NamedTuple):
     headers: Callable[[], Awaitable[Mapping[str, str]]]
     """What to send to the origin of `url`, `Authorization` for instance. Awaited on the loop of who
     called `fetch`; anew after a refusal."""
+    subject: str = "the file"
+    """What people call it, in errors."""
+    page: str = ""
+    """Where they can read about it, and ask for access; empty: nowhere."""
 
     @property
     def hash(self) -> str:

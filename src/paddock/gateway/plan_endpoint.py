@@ -24,7 +24,7 @@ from paddock.hardware.devices import Device
 from paddock.hardware.ram import RamReader
 from paddock.library.model import Model, Trait
 from paddock.library.variant import context_of
-from paddock.memory.estimate import Estimate, Parts
+from paddock.memory.estimate import Estimate, Share
 from paddock.memory.flags import flags
 from paddock.memory.layout import homes
 from paddock.memory.placement import LEAST, Fixed, Plan, place
@@ -196,7 +196,7 @@ def _device(device: Device, plan: Plan, shape: Shape) -> dict[str, Any]:
         "total_bytes": device.total,
         "free_bytes": device.free,
         "layers": placed.count(device.name),
-        **_parts(plan.estimate.devices.get(device.name, Parts())),
+        **_parts(plan.estimate.devices.get(device.name, Share())),
     }
 
 
@@ -211,7 +211,7 @@ def _host(numbers: Estimate) -> dict[str, Any]:
     }
 
 
-def _parts(parts: Parts) -> dict[str, int]:
+def _parts(parts: Share) -> dict[str, int]:
     return {
         "weights_bytes": parts.weights,
         "kv_bytes": parts.kv,

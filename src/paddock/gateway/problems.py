@@ -100,6 +100,7 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.InvalidOption: Shape(500, "invalid_request_error", "invalid_option"),
     errors.InvalidRequest: Shape(400, "invalid_request_error", "invalid_request"),
     errors.NotThere: Shape(404, "invalid_request_error", "not_there"),
+    errors.Ambiguous: Shape(400, "invalid_request_error", "ambiguous"),
     errors.Gated: Shape(403, "permission_error", "gated"),
     errors.NeedsToken: Shape(403, "permission_error", "needs_token"),
     errors.RateLimited: Shape(429, "rate_limit_error", "hub_rate_limit"),

@@ -33,6 +33,18 @@ SYSTEM: Final = _IMAGE + "system"
 PARAMS: Final = _IMAGE + "params"
 MESSAGES: Final = _IMAGE + "messages"
 LICENSE: Final = _IMAGE + "license"
+ORDER: Final = (
+    MODEL,
+    PROJECTOR,
+    ADAPTER,
+    TEMPLATE,
+    PROMPT,
+    SYSTEM,
+    PARAMS,
+    MESSAGES,
+    LICENSE,
+)
+"""What a model is made of, in the order in which its layers are written."""
 DRAFT: Final = _IMAGE + "draft"
 TENSOR: Final = _IMAGE + "tensor"
 

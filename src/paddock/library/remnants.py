@@ -20,10 +20,8 @@ from typing import Final, NamedTuple
 from paddock.errors import InvalidDigest, InvalidManifest
 from paddock.library.digest import Digest
 from paddock.library.manifest import MAX_BYTES, Manifest
-from paddock.library.store import PARTIAL, Store, read_small
+from paddock.library.store import JOURNAL, PARTIAL, Store, read_small
 
-JOURNAL: Final = ".json"
-"""What the name of a part's journal has after the part's."""
 _PART = re.compile(r"\..+\.part(?:\.json)?", re.DOTALL)
 _HUB_CACHE: Final = (".cache", "huggingface", "download")
 _ORPHAN: Final = ".incomplete"

@@ -30,7 +30,7 @@ _TWENTIETH: Final = 0.05
 _SEVENTH: Final = 0.15
 
 
-class Parts(NamedTuple):
+class Share(NamedTuple):
     """Bytes on one device."""
 
     weights: int = 0
@@ -63,9 +63,9 @@ class Growth(NamedTuple):
 class Estimate:
     """What a model takes."""
 
-    devices: dict[str, Parts]
+    devices: dict[str, Share]
     """Those with a layer, in llama.cpp's order."""
-    host: Parts
+    host: Share
     growth: Growth
     doubts: tuple[str, ...] = ()
     """Why the numbers may be wrong by more than a twentieth."""
@@ -86,7 +86,7 @@ def estimate(shape: Shape, terms: Terms, layout: Layout) -> Estimate:
     work = compute(shape, terms, layout, held.largest if layout.devices else 0)
     gpus = used(layout, len(shape.layers)) or tuple(work.devices)
     parts = {
-        name: Parts(
+        name: Share(
             held.devices.get(name, 0),
             caches.get(name, 0),
             work.devices.get(name, 0),
@@ -94,7 +94,7 @@ def estimate(shape: Shape, terms: Terms, layout: Layout) -> Estimate:
         )
         for name in gpus
     }
-    host = Parts(
+    host = Share(
         held.host,
         caches.get(HOST, 0),
         work.host + work.output,
@@ -111,7 +111,7 @@ def estimate(shape: Shape, terms: Terms, layout: Layout) -> Estimate:
     )
 
 
-def _is_bounded(parts: list[Parts], lent: int) -> bool:
+def _is_bounded(parts: list[Share], lent: int) -> bool:
     """Whether parts that may be far less than told are a large share of some device.
 
     Those are what the first is lent, and what the others need when they work by turns.

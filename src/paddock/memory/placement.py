@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 from paddock.hardware.devices import Device
 from paddock.memory import wording
 from paddock.memory.dealing import dealt
-from paddock.memory.estimate import Estimate, Parts, estimate
+from paddock.memory.estimate import Estimate, Share, estimate
 from paddock.memory.kv import tensors_of
 from paddock.memory.layout import Layout
 from paddock.memory.shape import Shape
@@ -249,7 +249,7 @@ class _Planning:
         return True
 
 
-def _needed(parts: Parts, numbers: Estimate) -> int:
+def _needed(parts: Share, numbers: Estimate) -> int:
     """Bytes that must be free: what a device needs to work is known to about a twentieth.
 
     Where the formulas are in doubt, twice what they say must be there.

@@ -20,17 +20,6 @@ from paddock.library.store import Store
 
 LARGEST_TEXT: Final = 4 << 20
 """Bytes of a layer that is a text: a template, a license, parameters."""
-_ORDER: Final = (
-    kinds.MODEL,
-    kinds.PROJECTOR,
-    kinds.ADAPTER,
-    kinds.TEMPLATE,
-    kinds.PROMPT,
-    kinds.SYSTEM,
-    kinds.PARAMS,
-    kinds.MESSAGES,
-    kinds.LICENSE,
-)
 
 
 class Base(NamedTuple):
@@ -134,7 +123,9 @@ def _config(base: Base, wanted: Wanted, layers: list[Layer]) -> dict[str, Any]:
 
 
 def _place(layer: Layer) -> int:
-    return _ORDER.index(layer.media_type) if layer.media_type in _ORDER else len(_ORDER)
+    return (
+        kinds.ORDER.index(layer.media_type) if layer.media_type in kinds.ORDER else len(kinds.ORDER)
+    )
 
 
 def _each_once(layers: list[Layer]) -> tuple[Layer, ...]:
