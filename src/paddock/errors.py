@@ -232,11 +232,11 @@ class InstanceFailed(EngineError):
 
 
 class UpstreamLost(EngineError):
-    """A child's connection ended before its answer. `started`: the client has bytes of it."""
+    """A child's connection ended before its answer did, or the answer makes no sense."""
 
-    def __init__(self, message: str, *, started: bool = False, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.started = started
+
+class Unheard(UpstreamLost):
+    """A connection ended before a byte of an answer came: to ask on another is not to ask twice."""
 
 
 class PeerLoop(EngineError):

@@ -83,6 +83,21 @@ def test_a_stream_that_breaks_off_ends_in_an_error_event(house: House, crowd: Cr
     assert Child(house, "llama-a").running == 0
 
 
+def test_an_answer_that_was_not_whole_is_not_asked_for_again_while_others_are(
+    house: House, crowd: Crowd
+) -> None:
+    """Its connection ended well and serves the next request before anybody looks at the answer."""
+    kinds = ("ollama-chat", "ollama-generate")
+    for cases in batched(tuple(product(range(1, 8), kinds)) * 8):
+        asked = [
+            crowd.ask("llama-a", f"end_after={tokens}", dialect=dialect)
+            for tokens, dialect in cases
+        ]
+        for (tokens, _), caller in zip(cases, asked, strict=True):
+            caller.finish()
+            assert tokens_in(caller.body) == tokens
+
+
 @pytest.mark.parametrize("bytewise", [0, 1])
 def test_an_error_event_of_the_engine_is_passed_on_as_it_is(
     house: House, crowd: Crowd, bytewise: int

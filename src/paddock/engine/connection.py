@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from paddock.errors import UpstreamLost
+from paddock.errors import Unheard, UpstreamLost
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +93,8 @@ class Connection(asyncio.Protocol):
         self._until_close = False
         self._may_upgrade = False
         self._tunnel = False
-        self.answered = False
-        """Bytes of the current answer have arrived, or were waited for in vain: asking again on
-        another connection would be asking twice."""
+        self._heard = False
+        """Bytes of the current answer have arrived."""
         self.requests = 0
         self.idle_since = 0.0
         self.on_pressure: Callable[[bool], None] | None = None
@@ -109,13 +108,13 @@ class Connection(asyncio.Protocol):
         `upgrade`: the request asks for another protocol, and the child may switch to it.
         """
         if self._transport is None or self._transport.is_closing():
-            sink.on_lost(UpstreamLost("the engine closed its connection"))
+            sink.on_lost(Unheard("the engine closed its connection"))
             return
         self._sink = sink
         self._may_upgrade = upgrade
         self._in_head = True
         self._head_bytes = self._bodiless = 0
-        self.answered = False
+        self._heard = False
         self.requests += 1
         if len(body) < 65536:
             self._transport.write(head + body)
@@ -172,7 +171,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        self.answered = True
+        self._heard = True
         if self._tunnel:
             self._hand_over(data)
         else:
@@ -198,8 +197,10 @@ class Connection(asyncio.Protocol):
             return
         if exc is None and (self._until_close or self._tunnel):
             sink.on_end()
-        else:
+        elif self._heard:
             sink.on_lost(UpstreamLost("the engine closed its connection before its answer ended"))
+        else:
+            sink.on_lost(Unheard("the engine closed its connection before it answered"))
 
     def _parse(self, data: bytes) -> None:
         if self._in_head:
@@ -221,7 +222,6 @@ class Connection(asyncio.Protocol):
             self._fail("the engine's answer goes on without a body")
 
     def _lose_patience(self) -> None:
-        self.answered = True
         self._fail(f"no answer began within {self._patience:g} s (timeouts.responseHeader)")
 
     def _stop_waiting(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +18,7 @@ from paddock.config.current import Current
 from paddock.engine.connection import Connection, Headers
 from paddock.engine.instance import Instance
 from paddock.engine.pool import ConnectionPool
-from paddock.errors import InstanceUnloaded, PaddockError, UpstreamLost
+from paddock.errors import InstanceUnloaded, PaddockError, Unheard, UpstreamLost
 from paddock.gateway.assembled import Assembled
 from paddock.gateway.endings import Endings
 from paddock.gateway.leasing import Leasing
@@ -257,11 +258,8 @@ async def _send(pool: ConnectionPool, ask: Ask, exchange: Exchange[T]) -> T:
     head = pool.head(ask.method, ask.target, ask.headers, length=len(ask.body))
     kept = pool.take()
     if kept is not None:
-        try:
+        with suppress(Unheard):
             return await exchange(kept, head, ask.body)
-        except UpstreamLost:
-            if kept.answered:
-                raise
     return await exchange(await pool.connect(), head, ask.body)
 
 
