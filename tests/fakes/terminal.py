@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+import psutil
+
 PATIENCE = 30.0
 
 _ON_IT = (
@@ -65,6 +67,23 @@ class Terminal:
                 raise AssertionError(f"{text!r} did not come; all it wrote was:\n{self.said!r}")
         begin, self._seen = self._seen, at + len(text)
         return self.said[begin : self._seen]
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C once the program waits for a key.
+
+        Python's readline does not hear a signal that comes after it wrote its prompt and before it
+        waits: not before the next key.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not self._is_asleep():
+            if time.monotonic() > deadline:
+                raise AssertionError("the program does not wait for a key")
+            os.sched_yield()
+        self.type("\x03")
+
+    def _is_asleep(self) -> bool:
+        """It waits for something; after the prompt that is a key."""
+        return psutil.Process(self.process.pid).status() == psutil.STATUS_SLEEPING
 
     def end(self) -> int:
         """Wait until the program ends; its exit code."""

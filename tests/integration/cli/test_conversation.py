@@ -51,7 +51,7 @@ def test_ctrl_d_leaves(talk):
 
 
 def test_ctrl_c_at_the_prompt_tells_how_to_leave(talk):
-    talk.type("\x03")
+    talk.interrupt()
     talk.until("Use Ctrl + d or /bye to exit.")
     talk.until(">>> ")
     leave(talk)
