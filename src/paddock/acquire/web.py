@@ -43,6 +43,10 @@ REACH_SECONDS: Final = 60.0
 TEXT_SECONDS: Final = 60.0
 """A short answer must be there by then, however its bytes trickle."""
 _LONG_LINE: Final = 16 << 10
+_AT_ONCE: Final = 512 << 10
+"""Bytes of one read from a socket."""
+_HELD: Final = 1 << 20
+"""Bytes that wait to be taken before a connection is told to stop: more than come at once."""
 _MOST_CONTENT_ORIGINS: Final = 256
 _OTHER_THREAD: Final = 256 << 10
 """JSON of more bytes is read in a thread."""
@@ -102,9 +106,17 @@ class Answer:
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it comes. Raises HubUnreachable when it stalls, or ends early."""
         self._check_coding()
+        self._read_much()
         with told(self.host):
             async for piece in self._response.content.iter_any():
                 yield piece
+
+    def _read_much(self) -> None:
+        """Take more from the socket at once, where the loop lets us say how much."""
+        connection = self._response.connection
+        transport = connection.transport if connection is not None else None
+        if transport is not None and hasattr(transport, "max_size"):  # of asyncio's, undocumented
+            transport.max_size = _AT_ONCE
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises HubBroken when it has more than `limit` bytes, or is too slow."""
@@ -298,6 +310,7 @@ class Web:
                 auto_decompress=False,
                 trust_env=False,
                 requote_redirect_url=False,
+                read_bufsize=_HELD,
                 headers={"User-Agent": self._agent},
                 max_line_size=_LONG_LINE,
                 max_field_size=_LONG_LINE,
