@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import psutil
 import pytest
 
+from paddock.engine.placed import Placed
 from paddock.engine.ports import LAST_PORT, PortOwner, Ports, owner
 from paddock.errors import FailureKind, InstanceFailed
 from paddock.events import InstanceState
@@ -62,6 +63,17 @@ async def test_a_start_ends_ready_and_a_stop_ends_with_nothing(engineering):
         InstanceState.STOPPING,
         InstanceState.STOPPED,
     ]
+
+
+async def test_a_start_goes_by_its_plan(engineering):
+    words = ("--device", "Vulkan1", "--ctx-size", "1024", "--parallel", "2", "--no-kv-unified")
+    placed = Placed(words, 512, 2, "100% GPU", 1.0, "it fits")
+    launcher = await engineering.launcher()
+    instance = launcher.new(engineering.model(parallel=3), placed)
+    assert instance.placed is placed
+    await instance.start()
+    assert instance.slots == 2
+    assert " ".join(words) in " ".join((await state_of(instance))["argv"])
 
 
 async def test_the_child_gets_what_it_needs_and_no_secret_in_its_arguments(

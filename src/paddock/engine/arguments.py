@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from paddock.config.schema import Config
 from paddock.engine.flags import FlagTable, Given, split
+from paddock.engine.placed import Placed
 from paddock.errors import ArgumentRefused
 from paddock.library.model import Model, Trait
 from paddock.library.variant import context_of
@@ -24,6 +25,8 @@ REPLACES = {
     "--kv-unified-per-slot": ("--ctx-size", "--no-kv-unified"),
     "--tensor-split": ("--split-mode", "--main-gpu"),
     "--mlock": ("--no-mmap",),
+    "--cpu-moe": ("--n-cpu-moe",),
+    "--override-tensor": ("--n-cpu-moe",),
 }
 """Flags of the owner that take the place of more than one of ours."""
 
@@ -49,11 +52,38 @@ class CommandLine:
 
 
 def command_line(
-    model: Model, config: Config, table: FlagTable, engine_args: str, *, port: int
+    model: Model,
+    config: Config,
+    table: FlagTable,
+    engine_args: str,
+    *,
+    port: int,
+    placed: Placed | None = None,
 ) -> CommandLine:
     """Our flags that the program knows, then the owner's in the order engine, default, model.
 
-    A flag of the owner replaces ours. Raises ArgumentRefused for a flag the program does not know.
+    A plan says where the model goes and how much it holds. What a request asks for replaces that,
+    and a flag of the owner both. Raises ArgumentRefused for a flag the program does not know.
+    """
+    given = given_by_owner(model, config, table, engine_args)
+    said = [*asked_for(model, given, table), *given]
+    parallel = slots_in(given, table)
+    if placed:
+        parallel = parallel or placed.slots
+        room = _planned(placed)
+    else:
+        parallel = parallel or model.settings.parallel or config.parallel
+        room = [*_capacity(model, config, parallel), *_batching(model, config)]
+    ours = [*_identity(model, port), *room, *_loading(model, table), *_purpose(model)]
+    words = [word for wish in ours if _wanted(wish, said, table) for word in wish]
+    words += [word for flag in said for word in flag.words]
+    return CommandLine(tuple(words), parallel)
+
+
+def given_by_owner(model: Model, config: Config, table: FlagTable, engine_args: str) -> list[Given]:
+    """The owner's flags for a model; of two that say the same, the later counts.
+
+    Raises ArgumentRefused for one that the program does not know, or that is not for the owner.
     """
     given = [
         flag
@@ -65,16 +95,22 @@ def command_line(
         for flag in table.parse(split(text, place=place))
     ]
     _refuse_reserved(given, table)
-    parallel = _parallel(given, table) or model.settings.parallel or config.parallel
-    ours = [
-        *_identity(model, port),
-        *_capacity(model, config, parallel),
-        *_placement(model, table),
-        *_purpose(model, config),
+    return given
+
+
+def asked_for(model: Model, given: Sequence[Given], table: FlagTable) -> list[Given]:
+    """Where its PARAMETERs or a request want a model, as flags, where the owner's say nothing."""
+    options = model.options
+    wishes: list[Wish] = []
+    if options.gpu_layers is not None and options.gpu_layers >= 0:
+        wishes.append(("--gpu-layers", str(options.gpu_layers)))
+    if options.main_gpu is not None:
+        wishes += [("--main-gpu", str(options.main_gpu)), ("--split-mode", "none")]
+    return [
+        Given(flag, wish)
+        for wish in wishes
+        if _wanted(wish, given, table) and (flag := table.find(wish[0]))
     ]
-    words = [word for wish in ours if _wanted(wish, given, table) for word in wish]
-    words += [word for flag in given for word in flag.words]
-    return CommandLine(tuple(words), parallel)
 
 
 def context_per_request(model: Model, config: Config) -> int:
@@ -115,40 +151,51 @@ def _capacity(model: Model, config: Config, parallel: int) -> list[Wish]:
     return [("--parallel", str(parallel)), ("--no-kv-unified",), *total]
 
 
-def _placement(model: Model, table: FlagTable) -> list[Wish]:
-    """Where it is loaded, and how, as its PARAMETERs or a request say."""
+def _loading(model: Model, table: FlagTable) -> list[Wish]:
+    """How it is loaded, as its PARAMETERs or a request say."""
     options = model.options
     wishes: list[Wish] = []
-    if options.gpu_layers is not None and options.gpu_layers >= 0:
-        wishes.append(("--gpu-layers", str(options.gpu_layers)))
     if options.threads:
         wishes.append(("--threads", str(options.threads)))
     if options.mmap is False:
         known = table.find("--load-mode")
         wishes.append(("--load-mode", "none") if known else ("--no-mmap",))
-    if options.main_gpu is not None:
-        wishes += [("--main-gpu", str(options.main_gpu)), ("--split-mode", "none")]
     return wishes
 
 
-def _purpose(model: Model, config: Config) -> list[Wish]:
+def _planned(placed: Placed) -> list[Wish]:
+    """The words of a plan, flag by flag."""
+    wishes: list[Wish] = []
+    for word in placed.words:
+        if word.startswith("--"):
+            wishes.append((word,))
+        else:
+            wishes[-1] += (word,)
+    return wishes
+
+
+def _purpose(model: Model) -> list[Wish]:
     wishes: list[Wish] = [("--mmproj", str(model.projector))] if model.projector else []
     if model.adapters:
         wishes.append(("--lora", _together(model)))
     if Trait.RERANK in model.traits:
         wishes.append(("--reranking",))
-    elif Trait.EMBEDDING in model.traits and not model.traits & {Trait.CHAT, Trait.COMPLETION}:
+    elif embeds_only(model):
         wishes.append(("--embedding",))
-    else:
-        return wishes + _batches(model.options.batch)
-    # An input is embedded in one batch, or refused.
-    if batch := context_per_request(model, config):
-        wishes += _batches(batch)
     return wishes
 
 
-def _batches(size: int | None) -> list[Wish]:
+def _batching(model: Model, config: Config) -> list[Wish]:
+    whole = embeds_only(model) or Trait.RERANK in model.traits
+    # An input is embedded in one batch, or refused.
+    size = context_per_request(model, config) if whole else model.options.batch
     return [("--batch-size", str(size)), ("--ubatch-size", str(size))] if size else []
+
+
+def embeds_only(model: Model) -> bool:
+    """Whether a model is for embeddings and for nothing else."""
+    talks = model.traits & {Trait.CHAT, Trait.COMPLETION}
+    return Trait.EMBEDDING in model.traits and not talks
 
 
 def _together(model: Model) -> str:
@@ -166,8 +213,16 @@ def _wanted(wish: Wish, given: Sequence[Given], table: FlagTable) -> bool:
     flag = table.find(wish[0])
     if flag is None or flag.successor or flag.arity != len(wish) - 1:
         return False
-    replaced = {ours for theirs, many in REPLACES.items() if _has(given, theirs) for ours in many}
-    return not any(theirs.flag is flag for theirs in given) and not replaced & set(flag.names)
+    return not any(theirs.flag is flag for theirs in given) and not _replaced(given) & {*flag.names}
+
+
+def _replaced(given: Sequence[Given]) -> set[str]:
+    """Flags of ours that other flags leave no sense to."""
+    names = {ours for theirs, many in REPLACES.items() if _has(given, theirs) for ours in many}
+    modes = [theirs.words[-1] for theirs in given if "--split-mode" in theirs.flag.names]
+    if modes[-1:] == ["none"] and _has(given, "--main-gpu"):
+        names.add("--device")  # the number is of a device among all
+    return names
 
 
 def _has(given: Sequence[Given], name: str) -> bool:
@@ -184,8 +239,8 @@ def _refuse_reserved(given: Sequence[Given], table: FlagTable) -> None:
             )
 
 
-def _parallel(given: Sequence[Given], table: FlagTable) -> int:
-    """The slots that the owner's flags ask for; 0 when they do not."""
+def slots_in(given: Sequence[Given], table: FlagTable) -> int:
+    """The slots that flags ask for; 0 when they do not."""
     flag = table.find("--parallel")
     asked = [theirs.words[1] for theirs in given if theirs.flag is flag]
     with suppress(ValueError, IndexError):

@@ -12,6 +12,7 @@ from paddock.engine.address import parse_url
 from paddock.engine.engine import Launch
 from paddock.engine.environment import inherited_environment, named_values
 from paddock.engine.flags import normal, split
+from paddock.engine.placed import Placed
 from paddock.errors import ArgumentRefused
 from paddock.library.model import Model
 
@@ -42,7 +43,14 @@ class Command:
         """None: what a command uses only its owner knows."""
         return ()
 
-    async def launch(self, model: Model, *, port: int, key: str) -> Launch:
+    async def launch(
+        self,
+        model: Model,
+        *,
+        port: int,
+        key: str,
+        placed: Placed | None = None,  # noqa: ARG002 - a command is the owner's from end to end
+    ) -> Launch:
         """See `Engine.launch`.
 
         `key` goes to a llama-server that has none of its own; another program gets no key, for it

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from paddock.config.model_entry import Timeouts
 from paddock.engine.address import Address
+from paddock.engine.placed import Placed
 from paddock.library.model import Model
 
 if TYPE_CHECKING:
@@ -58,8 +59,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def launch(self, model: Model, *, port: int, key: str) -> Launch:
-        """How to start `model` on `port` with `key`.
+    async def launch(
+        self, model: Model, *, port: int, key: str, placed: Placed | None = None
+    ) -> Launch:
+        """How to start `model` on `port` with `key`, where it is `placed`.
+
+        Without a plan the flags say no more of the place than was asked for.
 
         Raises EngineMissing when the engine's program is not there, ArgumentRefused when it does
         not know a flag it would be given.

@@ -14,6 +14,7 @@ from paddock.engine.buffers import Buffers, Parts
 from paddock.engine.engine import Engine, Launch
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.engine.output import Ear, Output
+from paddock.engine.placed import Placed
 from paddock.engine.pool import ConnectionPool
 from paddock.engine.process import Process
 from paddock.engine.progress import is_report, progress_in
@@ -44,9 +45,13 @@ class Instance:
     with None if we asked for it, else with the classified failure.
     """
 
-    def __init__(self, model: Model, site: Site, output: Output) -> None:
+    def __init__(
+        self, model: Model, site: Site, output: Output, placed: Placed | None = None
+    ) -> None:
         self.id = f"{model.id}-{secrets.token_hex(4)}"
         self.model = model
+        self.placed = placed
+        """The plan that it is started by; None: without one."""
         self.asked_as = model.id
         """The id under which a client asked for it last: several models may run as one."""
         self.engine = ""
@@ -146,7 +151,7 @@ class Instance:
         self._engine = engine = self._site.engines.choose(self.model)
         self.engine = engine.name
         self._launch = launch = await engine.launch(
-            self.model, port=port, key=secrets.token_urlsafe(24)
+            self.model, port=port, key=secrets.token_urlsafe(24), placed=self.placed
         )
         self._first_line = self.output.count
         try:

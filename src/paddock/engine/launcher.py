@@ -16,6 +16,7 @@ from paddock.engine.instance import Instance
 from paddock.engine.learned import Learned
 from paddock.engine.logfile import LogFiles, file_name
 from paddock.engine.output import Output
+from paddock.engine.placed import Placed
 from paddock.engine.ports import Ports
 from paddock.engine.site import Site
 from paddock.events import EventBus
@@ -57,11 +58,11 @@ class Launcher:
         await self._site.children.start()
         self._logs.start()
 
-    def new(self, model: Model) -> Instance:
-        """An instance of the model that has not started yet."""
+    def new(self, model: Model, placed: Placed | None = None) -> Instance:
+        """An instance of the model that has not started yet, and where it is to go."""
         if self._closed:
             raise RuntimeError("the launcher is closed")
-        instance = Instance(model, self._site, self.output(model.id))
+        instance = Instance(model, self._site, self.output(model.id), placed)
         self._instances.add(instance)
         instance.exited.add_done_callback(lambda _: self._instances.discard(instance))
         return instance

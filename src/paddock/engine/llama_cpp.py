@@ -15,6 +15,7 @@ from paddock.engine.arguments import command_line
 from paddock.engine.engine import Launch
 from paddock.engine.environment import child_environment, named_values
 from paddock.engine.flags import FlagTable
+from paddock.engine.placed import Placed
 from paddock.library.model import Model
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ class LlamaCppEngine(ABC):
         """As the owner writes it in `engines:`."""
         return self._name
 
-    async def launch(self, model: Model, *, port: int, key: str) -> Launch:
+    async def launch(
+        self, model: Model, *, port: int, key: str, placed: Placed | None = None
+    ) -> Launch:
         """See `Engine.launch`."""
         program = await self._program()
         flags, config = await self._flags(), self._current.config
-        line = command_line(model, config, flags, self._entry.args, port=port)
+        line = command_line(model, config, flags, self._entry.args, port=port, placed=placed)
         env = child_environment(
             os.environ,
             self._config_home,

@@ -8,6 +8,7 @@ from paddock.config.model_entry import ModelEntry
 from paddock.config.schema import Config, EngineEntry
 from paddock.engine.arguments import command_line, context_per_request, fixes_context
 from paddock.engine.flags import FlagTable, parse_help
+from paddock.engine.placed import Placed
 from paddock.errors import ArgumentRefused
 from paddock.library.model import NOT_SAID, HeaderSummary, LoadOptions, Model, Trait
 from paddock.library.variant import variant
@@ -37,8 +38,9 @@ def model(
     )
 
 
-def line(table, model, engine_args="", **config):
-    return command_line(model, Config(**config), table, engine_args, port=4711)
+def line(table, model, engine_args="", placed=None, **config):
+    made = Config(**config)
+    return command_line(model, made, table, engine_args, port=4711, placed=placed)
 
 
 def pairs(words):
@@ -258,3 +260,83 @@ def test_the_owners_flags_may_say_the_context(engine, default, own, fixed):
         default_model_args=default,
     )
     assert fixes_context(model(args=own), config) is fixed
+
+
+# --- with a plan ---
+
+PLAN = (
+    "--device Vulkan0,Vulkan1 --gpu-layers 12 --tensor-split 3,1 --n-cpu-moe 4 --ctx-size 8192"
+    " --parallel 2 --no-kv-unified --cache-type-k q8_0 --fit off"
+)
+
+
+def placed(words=PLAN, slots=2):
+    return Placed(tuple(words.split()), 4096, slots, "100% GPU", 1.0, "it fits")
+
+
+def test_a_plan_says_where_it_goes_and_how_much_it_holds(table):
+    asked = model(parallel=7, context_length=100, options=LoadOptions(batch=64))
+    made = line(table, asked, placed=placed())
+    words = " ".join(made.words)
+    assert PLAN in words
+    assert made.slots == 2
+    assert "--batch-size" not in words
+    assert words.count("--parallel") == words.count("--ctx-size") == 1
+
+
+def test_how_it_is_loaded_is_no_part_of_a_plan(table):
+    asked = model(options=LoadOptions(threads=3, mmap=False), projector=Path("/p.gguf"))
+    words = line(table, asked, placed=placed()).words
+    assert {("--threads", "3"), ("--load-mode", "none"), ("--mmproj", "/p.gguf")} <= pairs(words)
+
+
+@pytest.mark.parametrize(
+    ("args", "dropped"),
+    [
+        ("-dev Vulkan1", ["--device"]),
+        ("-ngl 3", ["--gpu-layers"]),
+        ("-ts 1,1", ["--tensor-split"]),
+        ("-c 777", ["--ctx-size"]),
+        ("--kv-unified-per-slot 99", ["--ctx-size", "--no-kv-unified"]),
+        ("--cpu-moe", ["--n-cpu-moe"]),
+        ("-ot exps=CPU", ["--n-cpu-moe"]),
+        ("-fit on", ["--fit"]),
+        ("-sm none -mg 1", ["--device"]),
+        ("-mg 1", []),
+        ("-ctk f16", ["--cache-type-k"]),
+    ],
+)
+def test_the_owners_flags_outdo_a_plan_flag_by_flag(table, args, dropped):
+    made = line(table, model(args=args), placed=placed())
+    ours = made.words[: -len(args.split())]
+    planned = [word for word in PLAN.split() if word.startswith("--")]
+    assert [word for word in planned if word not in ours] == dropped
+    assert made.words[-len(args.split()) :] == tuple(args.split())
+
+
+def test_the_owners_slots_outdo_those_of_a_plan(table):
+    assert line(table, model(args="-np 5"), placed=placed()).slots == 5
+    assert line(table, model(args="-np 5"), placed=placed()).words.count("--parallel") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "there", "gone"),
+    [
+        (LoadOptions(gpu_layers=5), {("--gpu-layers", "5")}, {("--gpu-layers", "12")}),
+        (
+            LoadOptions(main_gpu=1),
+            {("--main-gpu", "1"), ("--split-mode", "none"), ("--gpu-layers", "12")},
+            {("--device", "Vulkan0,Vulkan1")},
+        ),
+    ],
+)
+def test_what_a_request_asks_for_outdoes_a_plan(table, options, there, gone):
+    words = pairs(line(table, variant(model(), options), placed=placed()).words)
+    assert there <= words
+    assert not gone & words
+
+
+def test_words_of_a_plan_that_an_older_program_does_not_know_are_left_out():
+    older = parse_help("llama-server", "--model FNAME  x\n--ctx-size N  x\n--kv-unified  x\n")
+    words = line(older, model(), placed=placed(), default_model_args="").words
+    assert words == ("--model", "/models/m.gguf", "--ctx-size", "8192")
