@@ -203,7 +203,7 @@ def parse_flags(argv: list[str]) -> tuple[dict[str, str], Switches]:
     for names, value, _ in FLAGS:
         spellings = names.replace(",", " ").split()
         known.update(
-            dict.fromkeys(spellings, (spellings, len(re.sub("<[^>]*>", "", value).split())))
+            dict.fromkeys(spellings, (spellings, len(re.sub("<[^>]*>", "x", value).split())))
         )
     given: dict[str, str] = {}
     switches = Switches(
