@@ -74,6 +74,11 @@ class ProfileChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class GpusChanged:
+    """Models may use more or less of the GPUs: a pause or its end, a reservation by the clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class PullFile:
     """How far a file of a pull is. Bytes."""
 
@@ -111,6 +116,7 @@ Event = (
     | ConfigChanged
     | ConfigRefused
     | ProfileChanged
+    | GpusChanged
     | PullChanged
     | EventsLost
 )

@@ -40,7 +40,7 @@ def schema_at(place: Place) -> dict[str, Any]:
 
 def known_keys(place: Place) -> tuple[str, ...]:
     """The keys that the mapping at `place` may have; empty where the owner chooses them."""
-    return tuple(schema_at(place).get("properties", ()))
+    return tuple(_properties(schema_at(place)))
 
 
 def example(place: Place) -> str:
@@ -89,9 +89,15 @@ def resolve(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
+def _properties(node: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a mapping, or of the choice that is one."""
+    choices = [node, *map(resolve, node.get("anyOf", ()))]
+    return next((choice["properties"] for choice in choices if "properties" in choice), {})
+
+
 def _below(node: dict[str, Any], step: str | int) -> dict[str, Any]:
     if isinstance(step, int):
         choices = [node, *node.get("anyOf", ())]
         return next((dict(choice["items"]) for choice in choices if "items" in choice), {})
-    found = node.get("properties", {}).get(step) or node.get("additionalProperties")
+    found = _properties(node).get(step) or node.get("additionalProperties")
     return dict(found) if isinstance(found, dict) else {}

@@ -84,8 +84,7 @@ def _section(title: str, place: Place) -> Iterator[str]:
 
 def _told(place: Place, key: str) -> str:
     """What the schema says about `key` of the mapping at `place`, on one line."""
-    raw = schema_at(place)["properties"][key]
-    return _one_line(raw.get("description") or resolve(raw).get("description", ""))
+    return _one_line(schema_at((*place, key)).get("description", ""))
 
 
 def _mappings_below(place: Place) -> Iterator[tuple[str, Place]]:

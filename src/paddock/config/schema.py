@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
+from paddock.config.gpus import Reservations
 from paddock.config.masking import Masking, secrets_among, secrets_in
 from paddock.config.model_entry import ModelEntry
 from paddock.config.ollama import OllamaSettings
@@ -165,7 +166,7 @@ class Config(Section):
     presets: list[File] = []
     """llama-server's `models.ini` files; each section becomes an entry of `models`."""
     default_model_args: str = "--no-webui"
-    """Engine flags for discovered models. Placement is the engine's choice unless given here."""
+    """Engine flags for discovered models. Placement comes from the plan unless given here."""
     default_ttl: Seconds = 300
     """Seconds idle before a discovered model leaves memory; 0 = never."""
     global_ttl: Annotated[Seconds, Field(alias="globalTTL")] = 0
@@ -179,8 +180,7 @@ class Config(Section):
     parallel: Annotated[int, Field(ge=1, le=512)] = 2
     """Requests that one model works on at once unless it says otherwise."""
     max_loaded_models: Annotated[int, Field(ge=1)] | None = None
-    """Models in memory at once. Default: 1; without limit where `groups` or `matrix` say which may
-    run together."""
+    """Models in memory at once. Default: as many as fit."""
     max_queue: Annotated[int, Field(ge=1)] = 512
     """Requests that may wait at once; beyond it the answer is 503."""
     queue_limit: Annotated[int, Field(ge=0)] | None = None
@@ -259,6 +259,12 @@ class Config(Section):
     """Rules for `/upstream/{model}/{path}`."""
     ollama: OllamaSettings = OllamaSettings()
     """Models that were pulled or created, and what is peculiar to the Ollama door."""
+    gpus: Annotated[
+        dict[str, Reservations],
+        Field(examples=[{"Vulkan1": {"reserve": "4GiB"}}]),
+    ] = {}
+    """What models may not use of a GPU, always or by the clock: by the engine's name for it, its
+    PCI address, or a part of its description that no other has. One rule, or a list of them."""
     pulls: Pulls = Pulls()
     """How models are brought in."""
     registries: Annotated[list[str], Field(examples=[["http://127.0.0.1:5000"]])] = []

@@ -1,0 +1,140 @@
+"""What models may not use of the GPUs now: by the owner's configuration, and by pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from paddock.config.current import Current
+from paddock.engine.pauses import Pause, Pauses
+from paddock.events import ConfigChanged, Event, EventBus, GpusChanged
+from paddock.hardware import local_time, reservations
+from paddock.hardware.reservations import Kept, place_of
+from paddock.tasks import cancel_and_wait, spawn
+
+if TYPE_CHECKING:
+    from paddock.hardware.devices import Device
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 60.0
+"""A machine that slept, or whose clock was set, is noticed after this time at most."""
+
+
+class GpuRules:
+    """Tells what is kept free, and publishes `GpusChanged` whenever that changes."""
+
+    def __init__(self, current: Current, pauses: Pauses, bus: EventBus) -> None:
+        self._current, self._pauses, self._bus = current, pauses, bus
+        self._seen: dict[str, Device] = {}
+        self._told: set[str] = set()
+        self._changed = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    def kept_free(
+        self, devices: Sequence[Device], now: datetime | None = None
+    ) -> Mapping[str, Kept]:
+        """What models may not use of these devices of an engine, by name; nothing for the others.
+
+        `now` has a zone; without it, it is this moment. A rule for a GPU that no engine has is told
+        once in the log.
+        """
+        now = now or local_time.now()
+        self._look_at(devices)
+        found = reservations.kept_free(self._current.config.gpus, devices, now)
+        for place, pause in self._pauses.in_force(now).items():
+            for device in devices:
+                if place in {device.pci, device.name}:
+                    found[device.name] = _paused(device, pause, found.get(device.name), now)
+        return found
+
+    def pauses(self, now: datetime | None = None) -> Mapping[str, Pause]:
+        """The pauses in force, by PCI address, or by name where that is not known."""
+        return self._pauses.in_force(now or local_time.now())
+
+    def next_change(self, now: datetime | None = None) -> datetime | None:
+        """When a reservation or a pause next begins or ends by the clock; None: none does."""
+        now = now or local_time.now()
+        ends = [pause.until for pause in self.pauses(now).values() if pause.until]
+        change = reservations.next_change(self._current.config.gpus, now)
+        return min([*ends, change] if change else ends, default=None)
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with rules by the devices that engines have told so far."""
+        return tuple(self._unknown().values())
+
+    async def pause(self, device: Device, pause: Pause) -> None:
+        """No model is loaded onto this GPU from now on. A restart of the daemon changes nothing."""
+        await self._pauses.pause(place_of(device), pause)
+        self._changed.set()
+        self._bus.publish(GpusChanged())
+
+    async def resume(self, place: str) -> None:
+        """The GPU that is paused under this name or address is free again."""
+        await self._pauses.resume(place)
+        self._changed.set()
+        self._bus.publish(GpusChanged())
+
+    def heard(self, event: Event) -> None:
+        """Another configuration has other rules. A listener for the bus."""
+        if isinstance(event, ConfigChanged):
+            self._told.clear()
+            self._changed.set()
+
+    def start(self) -> None:
+        """Watch the clock."""
+        self._watching = spawn(self._watch(), name="what is kept free of GPUs")
+
+    async def aclose(self) -> None:
+        """Stop watching. Idempotent."""
+        if self._watching:
+            await cancel_and_wait((self._watching,))
+
+    async def _watch(self) -> None:
+        before = self._in_force()
+        while True:
+            await self._until_next_change()
+            held = self._in_force()
+            if held != before:
+                before = held
+                self._bus.publish(GpusChanged())
+
+    async def _until_next_change(self) -> None:
+        """Return when something may have changed, by the clock or by a word."""
+        now = local_time.now()
+        change = self.next_change(now)
+        left = None if change is None else max(0.0, (change - now).total_seconds())
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(None if left is None else min(left, LOOK_SECONDS)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _in_force(self) -> object:
+        """What is equal as long as nothing changes."""
+        now = local_time.now()
+        rules = self._current.config.gpus
+        held = {key: [reservations.holds(rule, now) for rule in rules[key]] for key in rules}
+        return rules, held, dict(self.pauses(now))
+
+    def _look_at(self, devices: Sequence[Device]) -> None:
+        self._seen |= {one.name: one for one in devices}
+        for key, problem in self._unknown().items():
+            if key not in self._told:
+                self._told.add(key)
+                log.warning("%s", problem)
+
+    def _unknown(self) -> Mapping[str, str]:
+        seen = tuple(self._seen.values())
+        return reservations.unknown(self._current.config.gpus, seen) if seen else {}
+
+
+def _paused(device: Device, pause: Pause, kept: Kept | None, now: datetime) -> Kept:
+    """A pause on top of what is kept anyway."""
+    why = f"{device.name} is paused{reservations.until(pause.until, now)}"
+    leaves = not pause.keep_running or (kept is not None and kept.leaves)
+    return Kept(device.total, why, leaves, pause.until)
