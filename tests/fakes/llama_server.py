@@ -29,6 +29,7 @@ Of the program (flag or environment):
   grandchild=1    start a grandchild that holds stdout and stderr; its pid is in /fake/state
   chatter=N       print N lines at start
   memory=CPU:12.5,Vulkan0:64   print the buffers that it takes, in MiB, and its context
+  devices=A;B     what `--list-devices` lists instead of one fake device, in llama.cpp's words
   stranger=1      answer 200 to everything whatever the key, as some other program would
 Of a request (all three ways):
   tokens=N        tokens to say (default 8; max_tokens lowers it)
@@ -1380,7 +1381,8 @@ def main(argv: list[str]) -> None:
     elif "--version" in flags:
         print(VERSION, file=sys.stderr)
     elif "--list-devices" in flags:
-        print("Available devices:\n  Fake0: a fake device (2048 MiB, 2000 MiB free)")
+        listed = switches.get("devices", "Fake0: a fake device (2048 MiB, 2000 MiB free)")
+        print("Available devices:", *listed.split(";"), sep="\n  ")
     else:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(Server(flags, switches, argv).live())
