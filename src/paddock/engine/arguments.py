@@ -73,7 +73,8 @@ def command_line(
         room = _planned(placed)
     else:
         parallel = parallel or model.settings.parallel or config.parallel
-        room = [*_capacity(model, config, parallel), *_batching(model, config)]
+        whole = context_per_request(model, config) if takes_whole_inputs(model) else 0
+        room = [*_capacity(model, config, parallel), *_batches(whole)]
     ours = [*_identity(model, port), *room, *_loading(model, table), *_purpose(model)]
     words = [word for wish in ours if _wanted(wish, said, table) for word in wish]
     words += [word for flag in said for word in flag.words]
@@ -99,13 +100,15 @@ def given_by_owner(model: Model, config: Config, table: FlagTable, engine_args: 
 
 
 def asked_for(model: Model, given: Sequence[Given], table: FlagTable) -> list[Given]:
-    """Where its PARAMETERs or a request want a model, as flags, where the owner's say nothing."""
+    """What PARAMETERs or a request say of place and room, where the owner's flags do not."""
     options = model.options
     wishes: list[Wish] = []
     if options.gpu_layers is not None and options.gpu_layers >= 0:
         wishes.append(("--gpu-layers", str(options.gpu_layers)))
     if options.main_gpu is not None:
         wishes += [("--main-gpu", str(options.main_gpu)), ("--split-mode", "none")]
+    if options.batch and not takes_whole_inputs(model):
+        wishes += _batches(options.batch)
     return [
         Given(flag, wish)
         for wish in wishes
@@ -180,22 +183,19 @@ def _purpose(model: Model) -> list[Wish]:
         wishes.append(("--lora", _together(model)))
     if Trait.RERANK in model.traits:
         wishes.append(("--reranking",))
-    elif embeds_only(model):
+    elif takes_whole_inputs(model):
         wishes.append(("--embedding",))
     return wishes
 
 
-def _batching(model: Model, config: Config) -> list[Wish]:
-    whole = embeds_only(model) or Trait.RERANK in model.traits
-    # An input is embedded in one batch, or refused.
-    size = context_per_request(model, config) if whole else model.options.batch
-    return [("--batch-size", str(size)), ("--ubatch-size", str(size))] if size else []
-
-
-def embeds_only(model: Model) -> bool:
-    """Whether a model is for embeddings and for nothing else."""
+def takes_whole_inputs(model: Model) -> bool:
+    """Whether a model embeds and does nothing else: an input goes into one batch, or is refused."""
     talks = model.traits & {Trait.CHAT, Trait.COMPLETION}
-    return Trait.EMBEDDING in model.traits and not talks
+    return Trait.RERANK in model.traits or (Trait.EMBEDDING in model.traits and not talks)
+
+
+def _batches(size: int) -> list[Wish]:
+    return [("--batch-size", str(size)), ("--ubatch-size", str(size))] if size else []
 
 
 def _together(model: Model) -> str:

@@ -95,7 +95,19 @@ def _both(names: tuple[str, ...], attribute: str, *, off: tuple[str, ...] = ()) 
     return [Setting(names, attribute, None, True), Setting(negative, attribute, None, False)]
 
 
-_CACHE_TYPE = _choice(f32=0, f16=1, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, iq4_nl=20, bf16=30)
+CACHE_TYPES = {
+    "f32": 0,
+    "f16": 1,
+    "q4_0": 2,
+    "q4_1": 3,
+    "q5_0": 6,
+    "q5_1": 7,
+    "q8_0": 8,
+    "iq4_nl": 20,
+    "bf16": 30,
+}
+"""How keys and values can be stored, and ggml's numbers for it."""
+_CACHE_TYPE = _choice(**CACHE_TYPES)
 _AUTOMATIC = _choice(on=1, off=0, auto=-1)
 _LAYERS = _either(auto=-1, all=-2)
 

@@ -15,6 +15,7 @@ from paddock.engine.arguments import command_line
 from paddock.engine.engine import Launch
 from paddock.engine.environment import child_environment, named_values
 from paddock.engine.flags import FlagTable
+from paddock.engine.owner_flags import OwnerFlags, owner_flags
 from paddock.engine.placed import Placed
 from paddock.library.model import Model
 
@@ -67,6 +68,14 @@ class LlamaCppEngine(ABC):
             holds_stdin=True,
             again_after=self.again_after,
         )
+
+    async def owner_flags(self, model: Model) -> OwnerFlags:
+        """What the owner's flags for `model` say of its memory, and what its request does.
+
+        Raises ArgumentRefused and EngineMissing as `launch` does.
+        """
+        await self._program()
+        return owner_flags(model, self._current.config, await self._flags(), self._entry.args)
 
     async def devices(self, *, fresh: bool = False) -> tuple[Listed, ...]:
         """See `Engine.devices`."""

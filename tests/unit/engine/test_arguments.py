@@ -275,13 +275,18 @@ def placed(words=PLAN, slots=2):
 
 
 def test_a_plan_says_where_it_goes_and_how_much_it_holds(table):
-    asked = model(parallel=7, context_length=100, options=LoadOptions(batch=64))
-    made = line(table, asked, placed=placed())
+    made = line(table, model(parallel=7, context_length=100), placed=placed())
     words = " ".join(made.words)
     assert PLAN in words
     assert made.slots == 2
-    assert "--batch-size" not in words
     assert words.count("--parallel") == words.count("--ctx-size") == 1
+
+
+def test_a_plan_says_how_long_an_input_can_be_that_is_embedded(table):
+    embeds = model(traits=[Trait.EMBEDDING])
+    words = pairs(line(table, embeds, placed=placed("--ctx-size 99 --ubatch-size 99")).words)
+    assert ("--ubatch-size", "99") in words
+    assert ("--ubatch-size", "4096") not in words
 
 
 def test_how_it_is_loaded_is_no_part_of_a_plan(table):
@@ -328,6 +333,7 @@ def test_the_owners_slots_outdo_those_of_a_plan(table):
             {("--main-gpu", "1"), ("--split-mode", "none"), ("--gpu-layers", "12")},
             {("--device", "Vulkan0,Vulkan1")},
         ),
+        (LoadOptions(batch=64), {("--batch-size", "64"), ("--ubatch-size", "64")}, set()),
     ],
 )
 def test_what_a_request_asks_for_outdoes_a_plan(table, options, there, gone):
