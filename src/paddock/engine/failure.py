@@ -85,10 +85,13 @@ SIGNS = (
         "try again; for a cmd with a fixed port, see who uses it",
     ),
     Sign(
-        r"ErrorOutOf(?:Device|Host|Pool)Memory|(?:cuda|hip)Malloc\w* failed|out of memory"
-        r"|Device memory allocation of size \d+ failed|bad_alloc|MemoryError"
-        r"|failed to allocate|unable to allocate|cannot allocate memory|not enough memory"
-        r"|insufficient memory|cannot meet free memory target|CUDA_ERROR_OUT_OF_MEMORY"
+        r"ErrorOutOf(?:Device|Host|Pool)?Memory|(?:cuda|hip)Malloc\w* failed|out of memory"
+        r"|memory allocation of size \d+ failed|bad_alloc|MemoryError|ErrorMemoryAllocation"
+        # Without pinned memory, or without a place for a finished prompt, it goes on.
+        r"|failed to allocate(?!.*(?:pinned memory|prompt cache))|unable to allocate"
+        r"|failed to reserve (?:graph|memory|initial output)|cannot allocate memory"
+        r"|not enough memory|insufficient memory|cannot meet free memory target"
+        r"|CUDA_ERROR_OUT_OF_MEMORY|STATUS_ALLOC_FAILED|unable to fit model"
         r"|in a buffer \(.*\) that cannot run the operation|exceeds? .*max(?:imum)? buffer size",
         FailureKind.OUT_OF_MEMORY,
         "not enough memory for the model: $line",
@@ -127,6 +130,12 @@ SIGNS = (
         FailureKind.NOT_EXECUTABLE,
         "cannot start $file: $why",
         "check the program's path and its permissions",
+    ),
+    Sign(
+        r"failed to fit params to free device memory",
+        FailureKind.OUT_OF_MEMORY,
+        "not enough memory for the model: $line",
+        MEMORY_HINT,
     ),
 )
 """In order: the first that any line shows decides. Precise texts stand before general ones."""

@@ -25,6 +25,13 @@ EXECUTABLE = FailureKind.NOT_EXECUTABLE
         ("ggml_cuda: hipMalloc failed: out of memory", OOM, "hipMalloc"),
         ("ROCm error: out of memory", OOM, "ROCm"),
         ("terminate called: std::bad_alloc", OOM, "bad_alloc"),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED", OOM, "CUBLAS"),
+        ("hipErrorOutOfMemory: out of memory", OOM, "hip"),
+        ("E alloc: unable to allocate Vulkan0 buffer", OOM, "Vulkan0"),
+        ("E ggml: failed to allocate buffer of size 99", OOM, "99"),
+        ("E graph_reserve: failed to reserve graph buffers", OOM, "reserve"),
+        ("W fit: failed to fit params to free device memory: no, abort", OOM, "no, abort"),
+        ("fit: was unable to fit model into system memory, abort", OOM, "system memory"),
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", OOM, "2 GiB"),
         (
             "pre-allocated tensor (cache_k_l0) in a buffer (Vulkan0) that cannot run the operation",
@@ -113,6 +120,18 @@ def test_the_precise_cause_wins_over_what_follows_from_it():
         "E load: failed to load model",
     ]
     assert classify(1, lines).kind is ARCH
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WARNING: failed to allocate 512.00 MB of pinned memory",
+        "srv get_available: failed to allocate memory for prompt cache state: no",
+        "W fit: failed to fit params to free device memory: n_gpu_layers already set, abort",
+    ],
+)
+def test_what_an_engine_goes_on_without_is_not_why_it_died(line):
+    assert classify(1, [line, "E gguf: failed to read magic"]).kind is CORRUPT
 
 
 def test_a_dollar_in_a_line_is_not_a_placeholder():
