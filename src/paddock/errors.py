@@ -25,6 +25,7 @@
     │  ├─ LineFull                too many requests wait for this model already
     │  ├─ WaitExpired             waited as long as the owner allows
     │  ├─ ModelGone               the model left the library while its request waited
+    │  ├─ NoMemory                the model fits nowhere on this machine, whoever leaves
     │  └─ ShuttingDown            the daemon takes no new work
     ├─ RequestError               the client's request cannot be served as it is
     │  ├─ InvalidRequest          a field is wrong; names it
@@ -276,6 +277,10 @@ class WaitExpired(SchedulerError):
 
 class ModelGone(SchedulerError):
     """The model left the library, or was unloaded by hand, while its request waited."""
+
+
+class NoMemory(SchedulerError):
+    """The model has no place in this machine's memory, whoever leaves. The message has numbers."""
 
 
 class ShuttingDown(SchedulerError):

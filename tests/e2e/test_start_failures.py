@@ -80,7 +80,10 @@ def test_all_who_wait_get_the_reason_at_once(house: House, crowd: Crowd) -> None
         check_told(name, callers)
     check_told("never", four_ask(crowd, "never"))
     assert load_of(house) == Load(0, 0)
-    assert all(starts(house, name) == 1 for name in DEATHS)
+    # Memory may come back, and the plan may have been wrong: that is tried once more.
+    assert all(
+        starts(house, name) == (2 if DEATHS[name][1] == "out_of_memory" else 1) for name in DEATHS
+    )
 
 
 def test_a_stream_that_was_kept_alive_ends_in_the_reason(house: House, crowd: Crowd) -> None:

@@ -56,7 +56,7 @@ def real(tmp_path_factory: pytest.TempPathFactory, llama_server: Path) -> Iterat
             contextLength=256,
             parallel=1,
             drainTimeout=5,
-            models=on_cpu,
+            models=on_cpu | {"tiny": {"args": "--tensor-split 1,1"}},
         )
     )
     yield house

@@ -94,8 +94,10 @@ class House:
     # --- living
 
     def config(self, **changes: Any) -> dict[str, Any]:
-        """A configuration for this house; `changes` win."""
+        """A configuration for this house; `changes` win. One model at a time, without groups."""
+        alone = {} if {"groups", "matrix", "routing"} & changes.keys() else {"maxLoadedModels": 1}
         return {
+            **alone,
             "modelsDir": str(self.models),
             "stateDir": str(self.state),
             "engines": {"fake": {"llamaServer": str(self.engine)}},

@@ -112,8 +112,8 @@ def _apart(ids: list[str], config: Config) -> str:
         ]
         fits = any(not group.swap for group in homes)
         return "" if fits else "make them members of one group with `swap: false`"
-    room = config.max_loaded_models or 1
-    return "" if room >= len(ids) else f"set `maxLoadedModels` to {len(ids)} or more"
+    few = config.max_loaded_models is not None and config.max_loaded_models < len(ids)
+    return f"set `maxLoadedModels` to {len(ids)} or more" if few else ""
 
 
 CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (

@@ -23,8 +23,10 @@ from paddock.daemon.parts import Parts
 from paddock.daemon.preload import Preload
 from paddock.daemon.pulling import Pulling
 from paddock.daemon.reload import Reloader
+from paddock.engine.gpu_rules import GpuRules
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
+from paddock.engine.pauses import Pauses
 from paddock.events import EventBus
 from paddock.gateway.door import Door
 from paddock.gateway.event_stream import EventStreams
@@ -35,6 +37,7 @@ from paddock.observe.narrator import narrate
 from paddock.observe.performance import Performance
 from paddock.scheduler.coexist import rules_of
 from paddock.scheduler.limits import Limits
+from paddock.scheduler.planner import Planner
 from paddock.scheduler.scheduler import Scheduler
 
 
@@ -81,7 +84,11 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
     except OSError as error:
         raise unusable(config.state_dir, error) from error
     stack.push_async_callback(launcher.aclose)
-    scheduler: Scheduler[Instance] = Scheduler(launcher, Limits.of(config), rules_of(config))
+    gpus = GpuRules(current, Pauses(config.state_dir), bus)
+    stack.push_async_callback(gpus.aclose)
+    scheduler: Scheduler[Instance] = Scheduler(
+        launcher, Limits.of(config), rules_of(config), planner=Planner(current, launcher)
+    )
     stack.push_async_callback(scheduler.aclose, 0.0)
     reloader = Reloader(source, current, library, bus)
     stack.push_async_callback(reloader.aclose)
@@ -97,6 +104,7 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
         performance=performance,
         library=library,
         launcher=launcher,
+        gpus=gpus,
         scheduler=scheduler,
         reloader=reloader,
         pulling=pulling,
@@ -111,11 +119,13 @@ def _listen(parts: Parts) -> None:
     bus.listen(tell_scheduler(parts.library, parts.scheduler, parts.launcher))
     bus.listen(tell_limits(parts.current, parts.scheduler))
     bus.listen(tell_log(parts.current))
+    bus.listen(parts.gpus.heard)
 
 
 async def _begin(stack: AsyncExitStack, parts: Parts, source: Source) -> None:
     """What starts only once the doors are open: nobody has to wait for it."""
     parts.performance.start()
+    parts.gpus.start()
     preload = Preload(parts.current, parts.library, parts.scheduler, parts.pulling)
     stack.push_async_callback(preload.aclose)
     parts.bus.listen(preload.heard)

@@ -96,6 +96,7 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.LineFull: Shape(429, "rate_limit_error", "concurrency_limit"),
     errors.WaitExpired: Shape(503, "server_error", "queue_timeout"),
     errors.ModelGone: Shape(503, "server_error", "model_gone"),
+    errors.NoMemory: Shape(507, "server_error", "no_memory"),
     errors.ShuttingDown: Shape(503, "server_error", "shutting_down"),
     errors.InvalidOption: Shape(500, "invalid_request_error", "invalid_option"),
     errors.InvalidRequest: Shape(400, "invalid_request_error", "invalid_request"),

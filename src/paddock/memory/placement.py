@@ -63,6 +63,19 @@ class Plan:
         return self.terms.slots
 
 
+NOT_FIXED: Final = Fixed()
+
+
+class Own(NamedTuple):
+    """What the owner says himself of where the layers go; None: that is for us to say."""
+
+    gpu_layers: int | None = None
+    split: tuple[float, ...] | None = None
+    cpu_experts: int | None = None
+    single: bool = False
+    """On one device, or on none."""
+
+
 class _Found(NamedTuple):
     kind: Kind
     layout: Layout
@@ -73,17 +86,18 @@ def place(
     terms: Terms,
     devices: Sequence[Device],
     host_free: int,
-    fixed: Fixed = Fixed(),  # noqa: B008  # immutable
+    fixed: Fixed = NOT_FIXED,
+    own: Own | None = None,
 ) -> Plan:
     """The best place for a model that is wanted on these terms.
 
     `devices` in the engine's order, with what is free now; `host_free` are bytes of the machine's
-    own memory.
+    own memory. Where `own` says something, that is so, or the plan is a refusal.
     """
     if shape.context and terms.context > shape.context:
         terms = replace(terms, context=shape.context)
-    planning = _Planning(shape, devices, host_free)
-    for search in (planning.on_devices, planning.elsewhere):
+    planning = _Planning(shape, devices, host_free, own or Own())
+    for search in planning.searches:
         if (best := _best(terms, fixed, _least(shape), search)) is not None:
             chosen, found = best
             numbers = estimate(shape, chosen, found.layout)
@@ -130,8 +144,8 @@ def largest(terms: Terms, least: int, works: Callable[[Terms], bool]) -> int:
 class _Planning:
     """One question."""
 
-    def __init__(self, shape: Shape, devices: Sequence[Device], host_free: int) -> None:
-        self._shape, self._host_free = shape, host_free
+    def __init__(self, shape: Shape, devices: Sequence[Device], host_free: int, own: Own) -> None:
+        self._shape, self._host_free, self._own = shape, host_free, own
         self._all = tuple(devices)
         discrete = tuple(one for one in devices if not one.integrated)
         # As llama.cpp does it: graphics that share the machine's memory only where nothing else is.
@@ -140,7 +154,33 @@ class _Planning:
         self._shared = {one.name for one in self._devices if one.integrated}
         self._count = len(shape.layers)
 
+    @property
+    def searches(self) -> tuple[Callable[[Terms], _Found | None], ...]:
+        """Where to look, the best place first."""
+        if self._own != Own():
+            return (self.as_the_owner_says,)
+        return (self.on_devices, self.elsewhere)
+
     # --- the places, in order --------------------------------------------------------------------
+
+    def as_the_owner_says(self, terms: Terms) -> _Found | None:
+        """There, and for what he leaves open as it is best."""
+        own, whole = self._own, self._count + 1
+        count = whole if own.gpu_layers is None else min(own.gpu_layers, whole)
+        if not count or not self._devices:
+            return self.alone(terms)
+        experts = own.cpu_experts or 0
+        if count == whole and not experts and not own.split and (found := self.on_devices(terms)):
+            return found if found.kind == "gpu" or not own.single else None
+        if own.split:
+            layout: Layout | None = Layout(tuple(self._free), own.split, count, experts)
+            if layout and not self._fits(estimate(self._shape, terms, layout)):
+                layout = None
+        else:
+            layout = self._deal(terms, count, experts)
+        if layout is None:
+            return None
+        return _Found("split" if count == whole and not experts else "hybrid", layout)
 
     def on_devices(self, terms: Terms) -> _Found | None:
         """All layers on devices: on one, else over as few as possible."""
@@ -202,16 +242,18 @@ class _Planning:
 
     def _shorter(self, terms: Terms) -> int:
         """Tokens of a context that would have a place, 0 if none would."""
-        searches = (self.on_devices, self.elsewhere)
         if terms.context <= CELLS:
             return 0
         return largest(
-            terms, CELLS, lambda smaller: any(search(smaller) is not None for search in searches)
+            terms,
+            CELLS,
+            lambda smaller: any(search(smaller) is not None for search in self.searches),
         )
 
     def _deal(self, terms: Terms, gpu_layers: int, cpu_experts: int) -> Layout | None:
         """So many layers over all devices, or over as many as can be of use; None: no room."""
-        for names in (*reversed(list(self._several())), *((name,) for name in self._by_free())):
+        several = () if self._own.single else tuple(reversed(list(self._several())))
+        for names in (*several, *((name,) for name in self._by_free())):
             layout = Layout(names, (), gpu_layers, cpu_experts)
             if found := dealt(self._shape, terms, self._free, layout, self._fits):
                 return found

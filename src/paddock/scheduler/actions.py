@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paddock.library.model import Model
+from paddock.memory.placement import Plan
+from paddock.scheduler.look import ANYWHERE, Seat
 from paddock.scheduler.queue import Waiter
 from paddock.scheduler.state import Resident
 
@@ -29,6 +31,23 @@ class Start:
     """Start an instance of `model`, which requests wait for, in a free room."""
 
     model: Model
+    seat: Seat = ANYWHERE
+    """Its place in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Find out what placing `model` depends on."""
+
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Fail all who wait for `model`: by this plan there is no place for it."""
+
+    model: Model
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +74,4 @@ class Resume:
     resident: Resident
 
 
-Action = Expire | Grant | Start | Stop | Yield | Resume
+Action = Expire | Grant | Start | Inspect | Refuse | Stop | Yield | Resume

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
+from paddock.engine.buffers import Parts
+from paddock.engine.placed import Placed
 from paddock.errors import InstanceFailed
 from paddock.library.model import Model
 
@@ -28,6 +31,11 @@ class Instance(Protocol):
         ...
 
     @property
+    def parts(self) -> Mapping[str, Parts]:
+        """What it told of its memory while it loaded, by device; empty while it told nothing."""
+        ...
+
+    @property
     def exited(self) -> asyncio.Future[InstanceFailed | None]:
         """Done when the child is dead: how it failed, or None when it was asked to stop."""
         ...
@@ -48,6 +56,9 @@ MadeT_co = TypeVar("MadeT_co", bound=Instance, covariant=True)
 class Launcher(Protocol[MadeT_co]):
     """Makes instances."""
 
-    def new(self, model: Model) -> MadeT_co:
-        """A cold instance of `model`. Quick: nothing is started or read. Raises EngineError."""
+    def new(self, model: Model, placed: Placed | None = None) -> MadeT_co:
+        """A cold instance of `model`, to be put where it is `placed`; None: where it likes.
+
+        Quick: nothing is started or read. Raises EngineError.
+        """
         ...

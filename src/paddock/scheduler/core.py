@@ -13,19 +13,33 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Generic
 
-from paddock.errors import EngineError, InstanceFailed, PaddockError
+from paddock.errors import EngineError, FailureKind, InstanceFailed, PaddockError
 from paddock.events import InstanceState
 from paddock.library.model import NOT_SAID, LoadOptions, Model
 from paddock.library.variant import base, renewed, variant
+from paddock.memory.ledger import Holding
 from paddock.scheduler import refusals
-from paddock.scheduler.actions import Action, Expire, Grant, Resume, Start, Stop, Yield
+from paddock.scheduler.actions import (
+    Action,
+    Expire,
+    Grant,
+    Inspect,
+    Refuse,
+    Resume,
+    Start,
+    Stop,
+    Yield,
+)
 from paddock.scheduler.coexist import Rules
 from paddock.scheduler.contract import InstanceT, Launcher
 from paddock.scheduler.decide import decide, expires_at, next_wake
 from paddock.scheduler.idle import unload_at
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits, own_ttl
+from paddock.scheduler.look import Look, Seat
+from paddock.scheduler.planner import Planner
 from paddock.scheduler.queue import Waiter
+from paddock.scheduler.seating import held
 from paddock.scheduler.state import Leaving, Resident, State
 from paddock.scheduler.turns import has_come_back
 from paddock.scheduler.versions import wanted
@@ -47,8 +61,11 @@ class Core(Generic[InstanceT]):
         rules: Rules,
         clock: Callable[[], float],
         jitter: Callable[[], float],
+        planner: Planner | None = None,
     ) -> None:
-        self.state = State(limits, rules)
+        self.state = State(limits, rules, plans=planner is not None)
+        self._planner = planner
+        self._inspecting: set[asyncio.Task[Look]] = set()
         self.clock = clock
         self._launcher = launcher
         self._jitter = jitter
@@ -174,10 +191,15 @@ class Core(Generic[InstanceT]):
         self._settle()
         return tuple(self.state.residents)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Nothing runs any more, and nothing will."""
         if self._timer is not None:
             self._timer.cancel()
+        await cancel_and_wait(self._inspecting)
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """What instances hold of the machine's memory."""
+        return held(self.state.residents)
 
     # --- messages from instances and time ------------------------------------------------------
 
@@ -187,10 +209,35 @@ class Core(Generic[InstanceT]):
         error = _outcome(resident.model, task)
         if error is not None:
             resident.leave(Leaving.FAILED)
-            self._start_failed(resident.model, error)
+            if not self._tries_again(resident, error):
+                self._start_failed(resident.model, error)
         else:
             resident.becomes_ready(self.state.limits, self.clock())
+            if self._planner is not None:
+                resident.claim = self._planner.told(resident.seat, resident.instance.parts)
             resident.instance.exited.add_done_callback(partial(self._exited, resident))
+        self._settle()
+
+    def _tries_again(self, resident: Resident, error: EngineError) -> bool:
+        """Whether a start that failed for want of memory is made once more, with more care."""
+        model, cautious = resident.model, self.state.cautious
+        short = isinstance(error, InstanceFailed) and error.kind is FailureKind.OUT_OF_MEMORY
+        if not short or resident.seat.plan is None or model.id in cautious:
+            return False
+        log.warning("%s did not get the memory of its plan; it is planned anew", model.id)
+        cautious.add(model.id)
+        self.state.looks.pop(model.id, None)
+        return True
+
+    def _inspected(self, model: Model, task: asyncio.Task[Look]) -> None:
+        self._inspecting.discard(task)
+        self.state.looking.discard(model.id)
+        if task.cancelled():
+            return
+        look = Look(self.clock(), fingerprint=model.fingerprint)
+        if task.exception() is None:  # a crash is logged by `spawn`
+            look = task.result()
+        self.state.looks[model.id] = look
         self._settle()
 
     def _exited(self, resident: Resident, exited: asyncio.Future[InstanceFailed | None]) -> None:
@@ -305,8 +352,12 @@ class Core(Generic[InstanceT]):
                 self._grant(waiter, resident, now)
             case Expire(waiter):
                 self._expire(waiter)
-            case Start(model):
-                self._start(model, now)
+            case Start(model, seat):
+                self._start(model, seat, now)
+            case Inspect(model):
+                self._inspect(model, now)
+            case Refuse(model, plan):
+                self._fail_line(model.id, partial(refusals.no_memory, model, plan))
             case Stop(resident, reason, swap):
                 if swap and resident.ready:
                     self.state.swapped[resident.model.id] = now
@@ -345,26 +396,46 @@ class Core(Generic[InstanceT]):
         resident.leases.add(lease)
         return lease
 
-    def _start(self, model: Model, now: float) -> None:
+    def _inspect(self, model: Model, now: float) -> None:
+        if self._planner is None:
+            return
+        self.state.looking.add(model.id)
+        cautious = model.id in self.state.cautious
+        look = self._planner.look(model, self.holdings, now, cautious=cautious)
+        task = spawn(look, name=f"look at {model.id}")
+        self._inspecting.add(task)
+        task.add_done_callback(partial(self._inspected, model))
+
+    def _start(self, model: Model, seat: Seat, now: float) -> None:
+        self.state.looks.pop(model.id, None)
         try:
-            instance = self._launcher.new(model)
+            instance = self._launcher.new(model, seat.placed)
         except EngineError as error:
             self._start_failed(model, error)
             return
-        log.info("starting %s as %s", model.id, instance.id)
+        reason = f": {seat.placed.reason}" if seat.placed else ""
+        log.info("starting %s as %s%s", model.id, instance.id, reason)
         gone = asyncio.get_running_loop().create_future()
         ttl = self.state.limits.ttl(model)
         returned = has_come_back(self.state.queue.lines[model.id], self.state)
         starting = spawn(_start(instance), name=f"start {instance.id}")
         resident = Resident(instance, model, starting, gone, now, ttl=ttl, returned=returned)
+        resident.seat, resident.claim = seat, seat.claim
         starting.add_done_callback(partial(self._started, resident))
         self.state.residents.append(resident)
 
     def _stop(self, resident: Resident, reason: str) -> None:
         log.info("stopping %s: %s", resident.instance.id, reason)
         resident.state = InstanceState.STOPPING
-        task = spawn(_stop(resident), name=f"stop {resident.instance.id}")
+        task = spawn(self._until_gone(resident), name=f"stop {resident.instance.id}")
         task.add_done_callback(partial(self._stopped, resident))
+
+    async def _until_gone(self, resident: Resident) -> None:
+        """Its child has ended, and drivers have back what it held."""
+        await cancel_and_wait([resident.starting])
+        await resident.instance.stop()
+        if self._planner is not None and not self.state.closing:
+            await self._planner.until_back(resident.seat, self.holdings)
 
 
 async def _start(instance: InstanceT) -> EngineError | None:
@@ -383,8 +454,3 @@ def _outcome(model: Model, task: asyncio.Task[EngineError | None]) -> EngineErro
     if crash := task.exception():
         return refusals.start_crashed(model, type(crash).__name__)
     return task.result()
-
-
-async def _stop(resident: Resident) -> None:
-    await cancel_and_wait([resident.starting])
-    await resident.instance.stop()

@@ -18,7 +18,7 @@ from paddock.scheduler.names import keys_of
 class Limits:
     """The scheduler's limits. Times are seconds."""
 
-    max_loaded: float = 1
+    max_loaded: float = math.inf
     """Instances that may exist at once, whether starting, ready or stopping; inf: any number."""
     max_queue: int = 512
     """Requests that may wait at once."""
@@ -103,7 +103,5 @@ def _priorities(config: Config) -> dict[str, int]:
 
 
 def _max_loaded(config: Config) -> float:
-    """Where the owner says which models may run together, no number holds unless it is given."""
-    if config.max_loaded_models is not None:
-        return config.max_loaded_models
-    return math.inf if config.group_rules or config.matrix_rules else 1
+    """Unless a number is given, as many as there is memory for."""
+    return math.inf if config.max_loaded_models is None else config.max_loaded_models

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from paddock.scheduler.idle import spare
 from paddock.scheduler.queue import Line
 from paddock.scheduler.rooms import must_leave
+from paddock.scheduler.seating import needs, seating
 from paddock.scheduler.state import Resident, State
 from paddock.scheduler.turns import due_at, startable
 
@@ -33,8 +35,26 @@ def _hindrances(line: Line, state: State, now: float) -> list[str]:
         ]
     if len(state.residents) >= state.limits.max_loaded:
         return [_occupation(r, line, state, now) for r in state.residents]
+    if line.model.id in state.looking:
+        return ["its place is being planned"]
+    if wanted := _memory(line, state, now):
+        return wanted
     ahead = (other.model.id for other in startable(state, now) if other is not line)
     return [f"{next(ahead, 'another')} is before it, and they do not run together"]
+
+
+def _memory(line: Line, state: State, now: float) -> list[str]:
+    """Who holds the memory that it needs."""
+    look = state.looks.get(line.model.id)
+    if look is None:
+        return []
+    idle = spare(state.residents, state.queue)
+    found = seating(look, state.residents, idle, state.limits, now)
+    leave = found.leave or [one for one in state.residents if not one.open]
+    if found.best is None:
+        return []
+    need = needs(found.best)
+    return [f"{_occupation(r, line, state, now)} ({need} is needed)" for r in leave]
 
 
 def _rule(line: Line, resident: Resident, state: State) -> str:

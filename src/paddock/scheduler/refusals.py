@@ -8,11 +8,13 @@ from paddock.errors import (
     InstanceFailed,
     LineFull,
     ModelGone,
+    NoMemory,
     QueueFull,
     ShuttingDown,
     WaitExpired,
 )
 from paddock.library.model import Model
+from paddock.memory.placement import Plan
 from paddock.scheduler.limits import Limits
 
 RETRY_AFTER = 5.0
@@ -63,6 +65,12 @@ def shutting_down() -> ShuttingDown:
     return ShuttingDown(
         "the daemon is stopping", hint="try again when it is back", retry_after=RETRY_AFTER
     )
+
+
+def no_memory(model: Model, plan: Plan) -> NoMemory:
+    """For a model that has no place on this machine, whoever leaves."""
+    hint = f"what would help: {'; '.join(plan.helps)}" if plan.helps else ""
+    return NoMemory(f"{model.id} does not fit: {plan.reason}", hint=hint)
 
 
 def start_crashed(model: Model, reason: str) -> InstanceFailed:

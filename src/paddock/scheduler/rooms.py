@@ -7,13 +7,17 @@ for is promised to it; and no later line starts what the earlier would then have
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from paddock.events import InstanceState
-from paddock.scheduler.actions import Action, Resume, Start, Stop, Yield
+from paddock.memory.ledger import Holding, Phase
+from paddock.memory.placement import Plan
+from paddock.scheduler.actions import Action, Inspect, Refuse, Resume, Start, Stop, Yield
 from paddock.scheduler.coexist import FREE
 from paddock.scheduler.idle import spare
+from paddock.scheduler.look import ANYWHERE, Seat
 from paddock.scheduler.queue import Line
+from paddock.scheduler.seating import needs, seating
 from paddock.scheduler.state import Leaving, Resident, State
 from paddock.scheduler.turns import due_at, keeps_until, startable
 
@@ -45,6 +49,8 @@ class _Round:
         self.promised: set[Resident] = set()
         """Their rooms are for lines that were looked at already."""
         self.starting: set[str] = set()
+        self.ahead: list[Holding] = []
+        """What the lines before will hold that wait for memory."""
         self.waiting: list[tuple[str, frozenset[str]]] = []
         """The lines that got none yet, with the models that may stay for each."""
         residents = state.residents
@@ -104,10 +110,7 @@ class _Round:
         if self._behind(line, out):
             return
         if self.free > 0:
-            self.free -= 1
-            self.starting.add(line.model.id)
-            self.running |= {line.model.id}
-            yield Start(line.model)
+            yield from self._by_memory(line)
         elif self.stopping > 0:
             self.stopping -= 1
         elif victim := next((r for r in self.spare if r not in self.promised), None):
@@ -119,10 +122,55 @@ class _Round:
             self.promised.add(due)
             yield Yield(due)
 
-    def _evict(self, resident: Resident, line: Line) -> Stop:
+    def _by_memory(self, line: Line) -> Iterator[Action]:
+        """Take a place in memory that is free, or have those leave who must."""
+        state, model = self.state, line.model
+        look = state.looks.get(model.id)
+        if not state.plans:
+            yield self._start(line, ANYWHERE)
+        elif look is None or not look.holds(model, self.now):
+            self._wait_for_memory()
+            if model.id not in state.looking:
+                yield Inspect(model)
+        else:
+            spare = [r for r in self.spare if r not in self.promised]
+            found = seating(look, state.residents, spare, state.limits, self.now, self.ahead)
+            if found.seat is not None:
+                # The next line is looked at when this one is counted with what it holds.
+                yield self._start(line, found.seat)
+                self.free = 0
+            elif found.refused is not None:
+                yield Refuse(model, found.refused)
+            elif found.best is not None:
+                self._wait_for_memory()
+                self.ahead.append(Holding(look.seat(found.best).claim, Phase.LOADING))
+                yield from self._leave(line, found.leave, found.best)
+
+    def _wait_for_memory(self) -> None:
+        """Whose turn is over may have to go for this line: none of them goes on meanwhile."""
+        self.free -= 1
+        self.yielding.clear()
+
+    def _start(self, line: Line, seat: Seat) -> Start:
+        self.free -= 1
+        self.starting.add(line.model.id)
+        self.running |= {line.model.id}
+        return Start(line.model, seat)
+
+    def _leave(self, line: Line, leave: Sequence[Resident], best: Plan) -> Iterator[Action]:
+        """Make these leave: all at once when everybody's time is over."""
+        waited_for = [r for r in leave if r not in self.spare]
+        if any(self._due_at(r, line) > self.now for r in waited_for):
+            return
+        for resident in waited_for or leave:
+            self.promised.add(resident)
+            yield Yield(resident) if waited_for else self._evict(resident, line, needs(best))
+
+    def _evict(self, resident: Resident, line: Line, needed: str = "") -> Stop:
         self.running -= {resident.model.id}
         self.going |= {resident.model.id}
-        return Stop(resident, f"room for {line.model.id}", swap=True)
+        reason = f"evicted for {line.model.id}: needed {needed}" if needed else ""
+        return Stop(resident, reason or f"room for {line.model.id}", swap=True)
 
     def _due(self, line: Line) -> Resident | None:
         """The busy instance that has been ready longest, if its turn is over."""

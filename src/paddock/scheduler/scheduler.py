@@ -15,6 +15,9 @@ from paddock.scheduler.contract import InstanceT, Launcher
 from paddock.scheduler.core import Core
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits
+from paddock.scheduler.look import Look
+from paddock.scheduler.outlook import Outlook, outlook
+from paddock.scheduler.planner import Planner, Wish
 from paddock.scheduler.state import Resident
 from paddock.scheduler.view import SchedulerView, view
 
@@ -34,8 +37,11 @@ class Scheduler(Generic[InstanceT]):
         *,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        planner: Planner | None = None,
     ) -> None:
-        self._core = Core(launcher, limits, rules, clock, jitter)
+        """Without a `planner` memory is not looked at: engines put models where they like."""
+        self._core = Core(launcher, limits, rules, clock, jitter, planner)
+        self._planner = planner
 
     async def lease(
         self,
@@ -139,6 +145,19 @@ class Scheduler(Generic[InstanceT]):
         """What runs, what waits and what failed, now."""
         return view(self._core.state, self._core.clock())
 
+    async def outlook(self, model: Model, wish: Wish) -> Outlook | None:
+        """What would happen if `model` were loaded now, as `wish` says; nothing is changed.
+
+        None: it cannot be planned. Raises what `Planner.question` does.
+        """
+        if self._planner is None:
+            return None
+        core = self._core
+        question = await self._planner.question(model, core.holdings, wish)
+        if question is None:
+            return None
+        return outlook(core.state, Look(core.clock(), question), model, core.clock())
+
     def occupation(self, model_id: str) -> tuple[InstanceState | None, int]:
         """The state of the instance that gives a model's leases, None without one, and the
         requests that have one or wait for one. Cheap: asked for single requests.
@@ -157,7 +176,7 @@ class Scheduler(Generic[InstanceT]):
         hurries the first.
         """
         await _until_gone(self._core.close(drain))
-        self._core.end()
+        await self._core.end()
 
 
 async def _until_gone(residents: Iterable[Resident]) -> None:

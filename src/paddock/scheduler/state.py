@@ -12,11 +12,13 @@ from typing import Any
 from paddock.events import InstanceState
 from paddock.library.model import NOT_SAID, LoadOptions, Model
 from paddock.library.variant import serves
+from paddock.memory.ledger import NOTHING, Claim
 from paddock.scheduler.backoff import Failures
 from paddock.scheduler.coexist import FREE, Rules
 from paddock.scheduler.contract import Instance
 from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits
+from paddock.scheduler.look import ANYWHERE, Look, Seat
 from paddock.scheduler.pace import Pace
 from paddock.scheduler.queue import Queue
 
@@ -60,6 +62,10 @@ class Resident:
     """Set: no new leases, and it stops when those it has have ended."""
     cut_at: float | None = None
     """When it stops whether or not leases have ended; None: it waits for them."""
+    seat: Seat = ANYWHERE
+    """Where it was put."""
+    claim: Claim = NOTHING
+    """What it holds: by the plan, and once it is ready by what it told."""
 
     @property
     def open(self) -> bool:
@@ -69,6 +75,11 @@ class Resident:
     @property
     def ready(self) -> bool:
         return self.state is InstanceState.READY
+
+    @property
+    def pinned(self) -> bool:
+        """Whether nobody else's need of memory sends it away."""
+        return self.model.settings.pinned
 
     @property
     def idle(self) -> bool:
@@ -121,6 +132,14 @@ class State:
     """When a model last went because another needed its room, by id."""
     pace: Pace = field(default_factory=Pace)
     closing: bool = False
+    plans: bool = False
+    """Memory is looked at before a model gets room."""
+    looks: dict[str, Look] = field(default_factory=dict)
+    """The last look at each model that waits for room, by id."""
+    looking: set[str] = field(default_factory=set)
+    """Models that are being looked at."""
+    cautious: set[str] = field(default_factory=set)
+    """Models whose last load failed for want of memory: the next leaves more of it alone."""
 
     def resident(self, model_id: str) -> Resident | None:
         """The instance that gives this model's leases: at most one does."""
@@ -167,3 +186,4 @@ class State:
         self.failures.forget(model_id)
         self.pace.forget(model_id)
         self.swapped.pop(model_id, None)
+        self.cautious.discard(model_id)

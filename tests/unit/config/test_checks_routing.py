@@ -195,7 +195,6 @@ def matrix(**sets):
 @pytest.mark.parametrize(
     ("said", "suggestion"),
     [
-        ({}, "set `maxLoadedModels` to 2 or more"),
         ({"maxLoadedModels": 1}, "set `maxLoadedModels` to 2 or more"),
         (groups(True, "a", "b"), "make them members of one group with `swap: false`"),
         (groups(False, "a"), "make them members of one group"),

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from paddock.config.model_entry import ModelEntry
+from paddock.engine.buffers import Parts
+from paddock.engine.placed import Placed
 from paddock.errors import EngineError, FailureKind, InstanceFailed
 from paddock.library.model import Model
 from paddock.scheduler.coexist import FREE, Rules
@@ -54,6 +56,7 @@ class Child:
         self.model = model
         self.id = f"{model.id}#{number}"
         self.slots = house.slots
+        self.parts: dict[str, Parts] = {}
         self.exited: asyncio.Future[InstanceFailed | None] = (
             asyncio.get_running_loop().create_future()
         )
@@ -115,7 +118,7 @@ class House:
         self.alive: list[Child] = []
         self.most_alive = 0
 
-    def new(self, model: Model) -> Child:
+    def new(self, model: Model, placed: Placed | None = None) -> Child:
         if error := self.new_errors.get(model.id):
             raise error
         child = Child(self, model, len(self.children))
@@ -157,7 +160,7 @@ def new_model(name: str = "a", version: str = "1", **settings: Any) -> Model:
 
 def new_limits(**limits: Any) -> Limits:
     """Limits under which models swap at every request, unless a test wants another."""
-    return Limits(**{"min_residency": 0, **limits})
+    return Limits(**{"min_residency": 0, "max_loaded": 1, **limits})
 
 
 class Bench:

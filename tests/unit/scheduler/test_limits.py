@@ -76,12 +76,13 @@ def test_priorities_are_found_by_any_name(model):
 @pytest.mark.parametrize(
     ("config", "most"),
     [
-        ({}, 1),
+        ({}, float("inf")),
+        ({"maxLoadedModels": 1}, 1),
         ({"groups": {"g": {"members": ["a"]}}}, float("inf")),
         ({"matrix": {"vars": {"a": "x"}, "sets": {"s": "a"}}}, float("inf")),
         ({"groups": {"g": {"members": ["a"]}}, "maxLoadedModels": 3}, 3),
     ],
 )
-def test_where_rules_say_who_runs_together_no_number_does_unless_it_is_given(config, most):
+def test_as_many_run_as_there_is_memory_for_unless_a_number_is_given(config, most):
     config["models"] = {"x": {"cmd": "x"}, "a": {"cmd": "a"}}
     assert Limits.of(Config.model_validate(config)).max_loaded == most

@@ -1,0 +1,266 @@
+"""Finds out what placing a model depends on: its shape, the owner's flags, the machine now.
+
+Everything that reads files, asks an engine or waits is here; who goes where is decided from what
+this brings (`memory/question.py`, `seating.py`) without any wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from paddock.config.current import Current
+from paddock.config.schema import Config
+from paddock.engine import devices as engine_devices
+from paddock.engine.buffers import HOST, Parts
+from paddock.engine.launcher import Launcher
+from paddock.engine.llama_cpp import LlamaCppEngine
+from paddock.errors import PaddockError
+from paddock.hardware.devices import Device
+from paddock.hardware.ram import RamReader
+from paddock.library.model import Model, Trait
+from paddock.library.variant import context_of
+from paddock.memory.estimate import Estimate, Share
+from paddock.memory.layout import Layout
+from paddock.memory.ledger import NOTHING, Claim, Holding, Measured, Phase, card, others
+from paddock.memory.placement import LEAST, Fixed, Own, Plan
+from paddock.memory.question import Question, corrected
+from paddock.memory.shape import Shape
+from paddock.memory.shapes import Shapes
+from paddock.memory.terms import CACHE_TYPES, Terms
+from paddock.scheduler.look import ANYWHERE, Look, Seat, placed
+
+if TYPE_CHECKING:
+    from paddock.engine.owner_flags import OwnerFlags
+
+log = logging.getLogger(__name__)
+
+LIST_SECONDS: Final = 10.0
+"""How long an engine may take to list its devices."""
+BACK_SECONDS: Final = 5.0
+"""How long a driver may take to give back what a child held."""
+BACK_STEP: Final = 0.1
+BACK_SLACK: Final = 256 << 20
+"""Bytes that others may have taken meanwhile."""
+
+Holdings = Callable[[], tuple[Holding, ...]]
+"""What our children hold at this moment."""
+Kept = Callable[[Sequence[Device]], Mapping[str, int]]
+"""What the owner keeps free of devices now, by name."""
+
+
+class Wish(NamedTuple):
+    """What somebody asks for beside what the model and the owner say; None: nothing."""
+
+    context: int | None = None
+    slots: int | None = None
+    cache: str | None = None
+    """Of keys and of values."""
+
+
+NO_WISH: Final = Wish()
+
+
+class Planner:
+    """Looks. Loop thread only."""
+
+    def __init__(self, current: Current, launcher: Launcher, kept: Kept = lambda _: {}) -> None:
+        self._current, self._launcher, self._kept = current, launcher, kept
+        self._shapes = Shapes()
+        self._ram = RamReader()
+        self._others: dict[str, int] = {}
+
+    async def look(
+        self, model: Model, holdings: Holdings, at: float, *, cautious: bool = False
+    ) -> Look:
+        """What the scheduler must know before `model` gets room. Never raises PaddockError.
+
+        What cannot be planned starts without a plan: what is wrong with it, its start will tell.
+        """
+        try:
+            if model.path is None:
+                return Look(at, claim=await self._last(model), fingerprint=model.fingerprint)
+            question = await self.question(model, holdings, cautious=cautious)
+        except (PaddockError, TimeoutError) as error:
+            log.debug("%s cannot be planned: %s", model.id, error)
+            return Look(at, fingerprint=model.fingerprint)
+        engine = self._launcher.engines.choose(model).name
+        return Look(at, question, engine=engine, fingerprint=model.fingerprint)
+
+    async def question(
+        self,
+        model: Model,
+        holdings: Holdings,
+        wish: Wish = NO_WISH,
+        *,
+        cautious: bool = False,
+    ) -> Question | None:
+        """What its place depends on; None for an engine that is told nothing of places.
+
+        Raises LibraryError, GgufError, EngineMissing, ArgumentRefused.
+        """
+        engine = self._launcher.engines.choose(model)
+        if not isinstance(engine, LlamaCppEngine):
+            return None
+        shape = await self._shape(model)
+        flags = await engine.owner_flags(model)
+        measured = await self._measured(engine, holdings)
+        terms, fixed = _terms(model, self._current.config, flags, wish, shape)
+        question = Question(
+            shape, terms, _of_the_owners(measured, flags), fixed, _own(flags), flags.odd,
+            cautious=cautious,
+        )  # fmt: skip
+        return await self._informed(engine, model, question, holdings())
+
+    def told(self, seat: Seat, parts: Mapping[str, Parts]) -> Claim:
+        """What a child really holds, by what it told while it loaded."""
+        if not parts:
+            return seat.claim
+        shares = {name: _share(part) for name, part in parts.items()}
+        if seat.plan is None or seat.question is None:
+            cards = {name: one.total for name, one in shares.items() if name != HOST}
+            return Claim(cards, shares.get(HOST, Share()).total)
+        truth = corrected(seat.plan.estimate, shares, HOST)
+        return seat.question.claim(replace(seat.plan, estimate=truth))
+
+    async def until_back(self, seat: Seat, holdings: Holdings) -> None:
+        """Return when the drivers have back what a child held that is gone, or after a while."""
+        measured = {card(one) for one in seat.devices if one.measured} & set(seat.claim.cards)
+        deadline = asyncio.get_running_loop().time() + BACK_SECONDS
+        while measured and asyncio.get_running_loop().time() < deadline:
+            engine = self._launcher.engines.named(seat.engine)
+            devices = await engine_devices.devices(engine)
+            if all(self._is_back(one, holdings()) for one in devices if card(one) in measured):
+                return
+            await asyncio.sleep(BACK_STEP)
+
+    def _is_back(self, device: Device, holdings: Iterable[Holding]) -> bool:
+        name = card(device)
+        ours = sum(
+            one.claim.cards.get(name, 0) for one in holdings if one.phase is not Phase.LEAVING
+        )
+        return device.total - device.free <= self._others.get(name, 0) + ours + BACK_SLACK
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    async def _shape(self, model: Model) -> Shape:
+        if (known := self._shapes.known(model)) is not None:
+            return known
+        shape = await asyncio.to_thread(self._shapes.read, model)
+        self._shapes.keep(model, shape)
+        return shape
+
+    async def _measured(self, engine: LlamaCppEngine, holdings: Holdings) -> Measured:
+        async with asyncio.timeout(LIST_SECONDS):
+            devices = await engine_devices.devices(engine)
+        ram = await asyncio.to_thread(self._ram.read)
+        self._others |= others(devices, holdings(), self._others)
+        return Measured(devices, ram.free, dict(self._others), self._kept(devices))
+
+    async def _informed(
+        self, engine: LlamaCppEngine, model: Model, question: Question, holdings: Sequence[Holding]
+    ) -> Question:
+        """With what is known of the places that it will probably have."""
+        known: dict[tuple[Terms, Layout], Estimate] = {}
+        for beside in ((), tuple(holdings)):
+            plan = await asyncio.to_thread(question.answer, beside)
+            where = plan.terms, plan.layout
+            if plan.kind == "refused" or where in known:
+                continue
+            if (truth := await self._truth(engine, model, question, plan)) is not None:
+                known[where] = truth
+                question = replace(question, known=dict(known))
+        return question
+
+    async def _truth(
+        self, engine: LlamaCppEngine, model: Model, question: Question, plan: Plan
+    ) -> Estimate | None:
+        """What it took there before; else what the engine says where formulas are in doubt."""
+        chosen = placed(question, plan)
+        launch = await engine.launch(model, port=0, key="-", placed=chosen)
+        taken = await asyncio.to_thread(self._launcher.learned.find, model, launch)
+        parts = taken.parts if taken else None
+        if parts is None and (question.odd or not plan.estimate.trusted):
+            parts = await self._asked(model, chosen.words)
+        if not parts:
+            return None
+        return corrected(plan.estimate, {name: _share(one) for name, one in parts.items()}, HOST)
+
+    async def _asked(self, model: Model, words: Sequence[str]) -> Mapping[str, Parts] | None:
+        try:
+            return (await self._launcher.dry_runs.of(model, *words)).wanted
+        except PaddockError as error:
+            log.debug("the engine does not tell what %s takes: %s", model.id, error.message)
+            return None
+
+    async def _last(self, model: Model) -> Claim:
+        """What a command of the owner's took the last time; nothing when that is not known."""
+        launch = await self._launcher.engines.choose(model).launch(model, port=0, key="-")
+        taken = await asyncio.to_thread(self._launcher.learned.find, model, launch)
+        return self.told(ANYWHERE, taken.parts) if taken else NOTHING
+
+
+def _share(parts: Parts) -> Share:
+    return Share(parts.weights, parts.kv, parts.compute + parts.output)
+
+
+def _of_the_owners(measured: Measured, flags: OwnerFlags) -> Measured:
+    """Of the devices, those that the owner's flags allow."""
+    devices = measured.devices
+    if flags.devices is not None:
+        names = {name.casefold() for name in flags.devices}
+        devices = tuple(one for one in devices if one.name.casefold() in names)
+    if flags.split_mode == "none":
+        first = min(flags.main_gpu or 0, max(0, len(devices) - 1))
+        devices = devices[first : first + 1]
+    return replace(measured, devices=devices)
+
+
+def _own(flags: OwnerFlags) -> Own:
+    layers = 0 if flags.devices == () else flags.gpu_layers
+    return Own(layers, flags.split, flags.cpu_experts, single=flags.split_mode == "none")
+
+
+def _terms(
+    model: Model, config: Config, flags: OwnerFlags, wish: Wish, shape: Shape
+) -> tuple[Terms, Fixed]:
+    """What is wanted of the model, and what of that is not to be made smaller."""
+    said = wish.slots or flags.slots or model.settings.parallel
+    slots = said or config.parallel
+    unified = bool(flags.unified)
+    context = wish.context or _context(flags, slots, unified=unified, shape=shape)
+    fixes = model.options.context is not None or model.settings.context_length is not None
+    wanted = context or context_of(model, config.context_length) or LEAST
+    embeds = bool({Trait.EMBEDDING, Trait.RERANK} & model.traits)
+    batch = flags.batch or (wanted if embeds else model.options.batch) or 2048
+    ubatch = flags.ubatch or (wanted if embeds else model.options.batch) or 512
+    terms = Terms(
+        wanted,
+        slots,
+        unified=unified,
+        batch=batch,
+        ubatch=min(ubatch, batch),
+        keys=wish.cache or _cache(flags.keys),
+        values=wish.cache or _cache(flags.values),
+        flash=flags.flash is not False,
+        embedding=embeds,
+        full_window=flags.full_window,
+    )
+    return terms, Fixed(bool(context) or fixes, bool(said))
+
+
+def _context(flags: OwnerFlags, slots: int, *, unified: bool, shape: Shape) -> int | None:
+    """Tokens of each request by the owner's own flags; None: they do not say."""
+    if flags.kv_unified_per_slot:
+        return flags.kv_unified_per_slot
+    if flags.context is None:
+        return None
+    total = flags.context or shape.context
+    return total if unified else max(1, total // slots)
+
+
+def _cache(kind: str | None) -> str:
+    return kind if kind in CACHE_TYPES else "f16"
