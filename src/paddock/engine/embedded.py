@@ -13,13 +13,16 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from paddock.engine.embedded_flags import ALSO, Setting, by_name
+from paddock.engine.embedded_flags import ALSO, DEVICES, MAX_DEVICES, Setting, by_name
 
 BASE = (("reasoning_format", 1),)
 """Where xllamacpp's defaults differ from llama-server's."""
 
+WHOLE = 0
+"""`--split-mode none`: all of a model on one device."""
 
 LAST_WORDS_SECONDS = 2.0
 """How long a clean exit may take."""
@@ -34,7 +37,11 @@ def main(argv: list[str]) -> NoReturn:
 
     params = xllamacpp.CommonParams()
     for attribute, value in (*BASE, *wanted):
-        apply(params, attribute, value, xllamacpp.CommonAdapterLoraInfo)
+        if attribute != DEVICES:
+            apply(params, attribute, value, xllamacpp.CommonAdapterLoraInfo)
+    names: Any = dict(wanted).get(DEVICES)
+    if names is not None:
+        place(params, names, xllamacpp.get_device_info() if names else [])
     params.api_keys = [key for key in (os.environ.get("LLAMA_API_KEY"),) if key]
     try:
         # Holds the interpreter for the whole load: until then SIGTERM has its default effect.
@@ -109,6 +116,42 @@ def apply(params: Any, attribute: str, value: object, adapter: Any) -> None:
         value = params.lora_adapters + [adapter(path, scale) for path, scale in value]
     if last:
         setattr(params, last, value)
+
+
+def place(params: Any, names: Sequence[str], devices: Iterable[Any]) -> None:
+    """Use these of the devices, as llama-server's `--device`: xllamacpp knows no such list.
+
+    Without it, what llama.cpp counts is all devices. Ends the process for one that is not there.
+    """
+    free = usable(devices)
+    for name in names:
+        if name not in free:
+            refuse(f'error while handling argument "--device": invalid device: {name}')
+    if len(names) > 1 and params.split_mode != WHOLE:
+        given = dict(zip(names, params.tensor_split, strict=False))
+        shares = given if any(given.values()) else free
+        split = [float(shares[name]) if name in names else 0.0 for name in free]
+        params.tensor_split = split + [0.0] * (MAX_DEVICES - len(split))
+        return
+    number = params.main_gpu if params.split_mode == WHOLE else 0
+    if names and number >= len(names):
+        refuse(f'error while handling argument "--main-gpu": there is no device {number}')
+    # Below 0 it is none of them.
+    params.main_gpu = list(free).index(names[number]) if names and number >= 0 else -1
+    params.split_mode = WHOLE
+
+
+def usable(devices: Iterable[Any]) -> dict[str, int]:
+    """The devices that llama.cpp counts, in its order, and the bytes that each has free.
+
+    Of two with one address the first; graphics within the processor where there is nothing else.
+    """
+    first: dict[str, Any] = {}
+    for one in devices:
+        if str(one["type"]).endswith("GPU"):
+            first.setdefault(one.get("device_id") or one["name"], one)
+    discrete = [one for one in first.values() if not str(one["type"]).endswith("IGPU")]
+    return {one["name"]: int(one["memory_free"]) for one in discrete or first.values()}
 
 
 def leave_with_parent() -> None:

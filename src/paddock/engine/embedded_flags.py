@@ -14,6 +14,10 @@ MAX_DEVICES = 128
 """llama.cpp's fixed length of per-device lists."""
 
 
+DEVICES = "devices"
+"""Stands for an attribute that is missing: the child sets others that do the same."""
+
+
 class Setting(NamedTuple):
     """A flag and what it sets. Without `convert` it takes no value and sets `constant`."""
 
@@ -44,6 +48,10 @@ def _switch(text: str) -> bool:
 
 def _names(text: str) -> set[str]:
     return {name for name in text.split(",") if name}
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    return () if text == "none" else tuple(text.split(","))
 
 
 def _split_over(text: str) -> list[float]:
@@ -144,6 +152,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(("--cache-reuse",), "n_cache_reuse", int),
     Setting(("-sps", "--slot-prompt-similarity"), "slot_prompt_similarity", float),
     Setting(("--slot-save-path",), "slot_save_path", _folder),
+    Setting(("-dev", "--device"), DEVICES, _devices),
     Setting(("-ngl", "--gpu-layers", "--n-gpu-layers"), "n_gpu_layers", _LAYERS),
     Setting(("-sm", "--split-mode"), "split_mode", _choice(none=0, layer=1, row=2, tensor=3)),
     Setting(("-ts", "--tensor-split"), "tensor_split", _split_over),

@@ -1,10 +1,11 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from paddock.engine import embedded
-from paddock.engine.embedded_flags import SETTINGS, by_name
+from paddock.engine.embedded_flags import DEVICES, SETTINGS, by_name
 
 
 def run(*argv):
@@ -22,6 +23,8 @@ def run(*argv):
         (["-c", "4096"], [("n_ctx", 4096)]),
         (["--ctx_size", "4096"], [("n_ctx", 4096)]),
         (["--no-webui"], [("ui", False)]),
+        (["-dev", "none"], [("devices", ())]),
+        (["--device", "Vulkan1,Vulkan0"], [("devices", ("Vulkan1", "Vulkan0"))]),
         (["-fa", "off"], [("flash_attn_type", 0)]),
         (["-ngl", "all", "-ngl", "7"], [("n_gpu_layers", -2), ("n_gpu_layers", 7)]),
         (["-ctk", "q8_0"], [("cache_type_k", 8)]),
@@ -50,7 +53,7 @@ def test_no_flag_is_spelled_twice():
 
 def test_every_attribute_exists_in_xllamacpp():
     xllamacpp = pytest.importorskip("xllamacpp")
-    for setting in SETTINGS:
+    for setting in (one for one in SETTINGS if one.attribute != DEVICES):
         target = xllamacpp.CommonParams()
         for step in filter(None, setting.attribute.split(".")):
             target = getattr(target, step)
@@ -67,10 +70,62 @@ def test_overrides_and_adapters_add_up():
     assert [adapter.path for adapter in params.lora_adapters] == ["a", "b"]
 
 
+def device(name, kind="GPU", free=1, address=""):
+    kind = f"GGML_BACKEND_DEVICE_TYPE_{kind}"
+    return {"name": name, "type": kind, "memory_free": free, "device_id": address}
+
+
+MACHINE = (
+    device("CPU", "CPU"),
+    device("inside", "IGPU"),
+    device("a", free=5, address="1"),
+    device("a again", address="1"),
+    device("b", free=7),
+    device("c", free=9),
+)
+
+
+@pytest.mark.parametrize(
+    ("argv", "mode", "main", "split"),
+    [
+        ("-dev none", 0, -1, []),
+        ("-dev b", 0, 1, []),
+        ("-dev b,c -sm none -mg 1", 0, 2, []),
+        ("-dev b,c -sm none -mg -1", 0, -1, []),
+        ("-dev c,a", 1, 0, [5, 0, 9]),
+        ("-dev c,a -ts 3,1", 1, 0, [1, 0, 3]),
+    ],
+)
+def test_devices_are_chosen_by_what_xllamacpp_has_for_it(argv, mode, main, split):
+    xllamacpp = pytest.importorskip("xllamacpp")
+    params = xllamacpp.CommonParams()
+    params.split_mode, params.main_gpu = 1, 0
+    wanted = embedded.wishes(argv.split())
+    for attribute, value in wanted:
+        if attribute != DEVICES:
+            embedded.apply(params, attribute, value, None)
+    names: Any = dict(wanted)[DEVICES]
+    embedded.place(params, names, MACHINE)
+    assert (params.split_mode, params.main_gpu) == (mode, main)
+    assert params.tensor_split[: len(split)] == split
+
+
+def test_a_device_that_is_not_there_is_refused():
+    pytest.importorskip("xllamacpp")
+    ended = run("-dev", "Moon0")
+    assert ended.returncode == 1
+    assert ended.stderr == 'error while handling argument "--device": invalid device: Moon0\n'
+
+
+def test_graphics_within_the_processor_count_where_there_is_nothing_else():
+    assert list(embedded.usable(MACHINE)) == ["a", "b", "c"]
+    assert list(embedded.usable(MACHINE[:2])) == ["inside"]
+
+
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["--device", "none"], "error: invalid argument: --device"),
+        (["--rpc", "x"], "error: invalid argument: --rpc"),
         (["stray"], "error: invalid argument: stray"),
         (["-c", "many"], 'error while handling argument "-c": invalid literal'),
         (["-c"], 'error while handling argument "-c": expected value'),

@@ -15,7 +15,6 @@ NOTHING = OwnerFlags()
 
 
 MORE = [
-    Flag(("-dev", "--device"), 1),
     Flag(("-ncffn", "--n-cpu-ffn"), 1),
     Flag(("-bs", "--backend-sampling"), 0),
 ]
