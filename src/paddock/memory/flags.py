@@ -18,6 +18,7 @@ def flags(plan: Plan, shape: Shape) -> list[str]:
         *("--ctx-size", str(terms.context * terms.streams), "--parallel", str(terms.slots)),
         "--kv-unified" if terms.unified else "--no-kv-unified",
         *_cache(plan, shape),
+        *(("--cache-ram", str(plan.cache >> 20)) if plan.cache is not None else ()),
         *("--fit", "off"),
     ]
 

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from paddock.hardware.devices import Device
+from paddock.hardware.reservations import Kept
 
 
 class Phase(Enum):
@@ -35,6 +36,8 @@ class Claim(NamedTuple):
     """Of the machine's own memory, for itself."""
     mapped: int = 0
     """Pages of files that it reads all the time. The system counts them as available."""
+    later: int = 0
+    """What its store of finished prompts may grow to, of the machine's own memory."""
 
 
 NOTHING: Final = Claim()
@@ -57,8 +60,8 @@ class Measured:
     """Of the machine's own memory, what may still be taken."""
     others: Mapping[str, int] = field(default_factory=dict)
     """What programs that are not ours hold of each card that a driver measures."""
-    kept: Mapping[str, int] = field(default_factory=dict)
-    """What the owner keeps free of each device, by its name."""
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    """What the owner keeps free of devices, by name."""
 
 
 def card(device: Device) -> str:
@@ -103,12 +106,12 @@ def left(measured: Measured, holdings: Collection[Holding]) -> tuple[tuple[Devic
         if phase is Phase.LEAVING:
             host += claim.host
         else:
-            host -= claim.mapped + (claim.host if phase is Phase.LOADING else 0)
+            host -= claim.mapped + claim.later + (claim.host if phase is Phase.LOADING else 0)
     return devices, max(0, host)
 
 
 def _free(device: Device, measured: Measured, ours: int) -> int:
-    kept = measured.kept.get(device.name, 0)
+    kept = measured.kept[device.name].bytes if device.name in measured.kept else 0
     if device.measured:
         return max(0, device.total - max(measured.others.get(card(device), 0), kept) - ours)
     return max(0, min(device.left(ours), device.total - kept - ours))

@@ -51,6 +51,8 @@ class Plan:
     """One or two sentences."""
     helps: tuple[str, ...] = ()
     """Of a refusal: what would make room."""
+    cache: int | None = None
+    """Bytes of RAM that finished prompts may be kept in; None: as much as the engine likes."""
 
     @property
     def context(self) -> int:

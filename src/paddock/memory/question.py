@@ -18,6 +18,8 @@ TRIES: Final = 4
 """How often a place is looked for again because what is known of it is more than was estimated."""
 CAUTION: Final = 0.1
 """Part of each device that is left alone after a load has failed for want of memory."""
+CACHE_PART: Final = 4
+"""One part of so many, of what is left of the machine's memory, is for finished prompts."""
 CACHE_STEP: Final = 256 * MIB
 _PLENTY: Final = 1 << 62
 
@@ -47,8 +49,8 @@ class Question:
             )
         plan = self._place(devices, host)
         if plan.kind == "refused" and self.odd:
-            return self._as_told(plan)
-        return plan
+            plan = self._as_told(plan)
+        return replace(plan, cache=_cache(plan, host), reason=self._with_what_is_kept(plan))
 
     def _place(self, devices: Sequence[Device], host: int) -> Plan:
         """The best place by what is known; else by what is estimated."""
@@ -77,6 +79,13 @@ class Question:
             plan, reason=f"The flags {flags} decide what it takes. By formulas: {refused.reason}"
         )
 
+    def _with_what_is_kept(self, plan: Plan) -> str:
+        """The reason, and where that is a part of it, what the owner keeps for others."""
+        if plan.kind == "gpu":
+            return plan.reason
+        kept = (f"{one.why[:1].upper()}{one.why[1:]}." for one in self.measured.kept.values())
+        return " ".join((plan.reason, *kept))
+
     # --- of a plan -------------------------------------------------------------------------------
 
     def claim(self, plan: Plan) -> Claim:
@@ -90,7 +99,7 @@ class Question:
             key = card(device) if device else name
             cards[key] = cards.get(key, 0) + share.total
             host += share.total if device and device.integrated else 0
-        return Claim(cards, host, numbers.host.weights)
+        return Claim(cards, host, numbers.host.weights, plan.cache or 0)
 
     def processor(self, plan: Plan) -> str:
         """What works on it, for people."""
@@ -108,6 +117,13 @@ class Question:
         numbers = plan.estimate
         there = sum(one.logged for one in numbers.devices.values())
         return there / max(1, there + numbers.host.logged)
+
+
+def _cache(plan: Plan, host: int) -> int | None:
+    """A part of what is left of the machine's memory, where that is less than the engine's own."""
+    most = plan.estimate.growth.prompt_cache
+    share = max(0, host - plan.estimate.host.total) // CACHE_PART
+    return share // CACHE_STEP * CACHE_STEP if share < most else None
 
 
 def corrected(numbers: Estimate, told: Mapping[str, Share], host: str) -> Estimate:

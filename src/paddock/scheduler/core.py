@@ -180,6 +180,14 @@ class Core(Generic[InstanceT]):
                     resident.takes(renewed(resident.model, model), self.state.limits)
         self._settle()
 
+    def vacate(self, cards: frozenset[str]) -> None:
+        """The owner keeps something else free now; whoever holds memory of `cards` leaves."""
+        self.state.looks.clear()
+        for resident in self.state.residents:
+            if resident.open and not cards.isdisjoint(resident.claim.cards):
+                resident.leave(Leaving.GPU_TAKEN)
+        self._settle()
+
     def close(self, drain: float) -> tuple[Resident, ...]:
         """Take no new work; gives the instances that are on their way out."""
         self.state.closing = True

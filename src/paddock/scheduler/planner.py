@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,11 +17,13 @@ from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.engine import devices as engine_devices
 from paddock.engine.buffers import HOST, Parts
+from paddock.engine.engine import Engine
 from paddock.engine.launcher import Launcher
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.errors import PaddockError
 from paddock.hardware.devices import Device
 from paddock.hardware.ram import RamReader
+from paddock.hardware.reservations import Kept
 from paddock.library.model import Model, Trait
 from paddock.library.variant import context_of
 from paddock.memory.estimate import Estimate, Share
@@ -48,7 +51,7 @@ BACK_SLACK: Final = 256 << 20
 
 Holdings = Callable[[], tuple[Holding, ...]]
 """What our children hold at this moment."""
-Kept = Callable[[Sequence[Device]], Mapping[str, int]]
+Keeping = Callable[[Sequence[Device]], Mapping[str, Kept]]
 """What the owner keeps free of devices now, by name."""
 
 
@@ -67,7 +70,7 @@ NO_WISH: Final = Wish()
 class Planner:
     """Looks. Loop thread only."""
 
-    def __init__(self, current: Current, launcher: Launcher, kept: Kept = lambda _: {}) -> None:
+    def __init__(self, current: Current, launcher: Launcher, kept: Keeping = lambda _: {}) -> None:
         self._current, self._launcher, self._kept = current, launcher, kept
         self._shapes = Shapes()
         self._ram = RamReader()
@@ -126,13 +129,24 @@ class Planner:
         truth = corrected(seat.plan.estimate, shares, HOST)
         return seat.question.claim(replace(seat.plan, estimate=truth))
 
+    async def closed(self, engines: Iterable[str]) -> frozenset[str]:
+        """The cards of these engines that the owner wants models to leave now."""
+        cards: set[str] = set()
+        for name in engines:
+            with suppress(PaddockError, TimeoutError):
+                devices = await self._devices(self._launcher.engines.named(name))
+                kept = self._kept(devices)
+                cards |= {
+                    card(one) for one in devices if one.name in kept and kept[one.name].leaves
+                }
+        return frozenset(cards)
+
     async def until_back(self, seat: Seat, holdings: Holdings) -> None:
         """Return when the drivers have back what a child held that is gone, or after a while."""
         measured = {card(one) for one in seat.devices if one.measured} & set(seat.claim.cards)
         deadline = asyncio.get_running_loop().time() + BACK_SECONDS
         while measured and asyncio.get_running_loop().time() < deadline:
-            engine = self._launcher.engines.named(seat.engine)
-            devices = await engine_devices.devices(engine)
+            devices = await self._devices(self._launcher.engines.named(seat.engine))
             if all(self._is_back(one, holdings()) for one in devices if card(one) in measured):
                 return
             await asyncio.sleep(BACK_STEP)
@@ -154,11 +168,14 @@ class Planner:
         return shape
 
     async def _measured(self, engine: LlamaCppEngine, holdings: Holdings) -> Measured:
-        async with asyncio.timeout(LIST_SECONDS):
-            devices = await engine_devices.devices(engine)
+        devices = await self._devices(engine)
         ram = await asyncio.to_thread(self._ram.read)
         self._others |= others(devices, holdings(), self._others)
         return Measured(devices, ram.free, dict(self._others), self._kept(devices))
+
+    async def _devices(self, engine: Engine) -> tuple[Device, ...]:
+        async with asyncio.timeout(LIST_SECONDS):
+            return await engine_devices.devices(engine)
 
     async def _informed(
         self, engine: LlamaCppEngine, model: Model, question: Question, holdings: Sequence[Holding]

@@ -141,6 +141,15 @@ class Scheduler(Generic[InstanceT]):
         """
         self._core.change(removed, replaced, refreshed)
 
+    async def gpus_changed(self) -> None:
+        """Take in that the owner keeps something else of the GPUs free.
+
+        Models on one that must be left go when their requests have ended.
+        """
+        if self._planner is not None:
+            engines = {one.seat.engine for one in self._core.state.residents if one.seat.engine}
+            self._core.vacate(await self._planner.closed(engines))
+
     def snapshot(self) -> SchedulerView:
         """What runs, what waits and what failed, now."""
         return view(self._core.state, self._core.clock())

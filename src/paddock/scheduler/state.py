@@ -33,6 +33,7 @@ class Leaving(StrEnum):
     REMOVED = "it left the library"
     SHUTDOWN = "the daemon stops"
     FAILED = "it failed"
+    GPU_TAKEN = "the owner wants its GPU for something else"
 
 
 @dataclass(eq=False, slots=True)

@@ -10,6 +10,7 @@ from tests.fakes.architectures import ALL
 
 from paddock.events import InstanceState
 from paddock.hardware.devices import Device
+from paddock.hardware.reservations import Kept
 from paddock.library.gguf import read_header
 from paddock.memory.ledger import Claim, Holding, Measured, Phase, left, others
 from paddock.memory.placement import Fixed, Own
@@ -221,7 +222,7 @@ def test_what_others_hold_counts_as_used(house, question):
 
 
 def test_what_the_owner_keeps_free_is_left_alone(house, question):
-    kept = {"GPU0": 1500 * MIB}
+    kept = {"GPU0": Kept(1500 * MIB, "1.5 GiB of GPU0 are kept free", leaves=False)}
     house.asks(question=replace(question, measured=replace(question.measured, kept=kept)))
     assert house.answer() == ["start new on GPU1"]
 
