@@ -129,7 +129,8 @@ class ModelEntry(Section):
     engine: str | None = None
     """Engine to run it on. Default: `engine`."""
     args: str = ""
-    """Engine flags for a discovered model, after `defaultModelArgs`; the last one given wins."""
+    """Engine flags for a discovered model, after `defaultModelArgs`. The last wins, and outdoes a
+    plan."""
     context_length: Annotated[int, Field(ge=0)] | None = None
     """Tokens per request, prompt and answer together; 0 = all the model was trained for."""
     parallel: Annotated[int, Field(ge=1, le=512)] | None = None
