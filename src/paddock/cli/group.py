@@ -18,7 +18,8 @@ from paddock.errors import ConfigError, PaddockError
 COMMANDS = (
     *("serve", "demo", "run", "list", "ps", "show"),
     *("search", "quants", "pull", "pulls", "push", "create", "cp", "rm", "du"),
-    *("load", "stop", "plan", "status", "hardware", "reload", "logs", "config", "completion"),
+    *("load", "stop", "plan", "status", "hardware", "gpu"),
+    *("reload", "logs", "config", "completion"),
 )
 """Each is `command` in the module of its name, in the order of the help page."""
 

@@ -1,4 +1,4 @@
-"""Names of models to complete a word with, asked of the daemon."""
+"""Names of models, and of what else there is, to complete a word with, asked of the daemon."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def pulling(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
         return []
     ids = (str(one["id"]) for one in pulls if one["state"] not in PULL_ENDS)
     return [identity for identity in ids if identity.startswith(incomplete)]
+
+
+def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """For click: what engines call the GPUs."""
+    above = ctx.parent.params.get("host") if ctx.parent else None
+    try:
+        found = connect(ctx.params.get("host") or above).get("/api/paddock/gpus")["gpus"]
+    except PaddockError:
+        return []
+    names = dict.fromkeys(str(one["name"]) for one in found)
+    return [name for name in names if name.casefold().startswith(incomplete.casefold())]
 
 
 def matching(client: Client, incomplete: str, path: str = "/api/tags") -> list[str]:

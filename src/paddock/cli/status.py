@@ -34,6 +34,7 @@ def _parts(status: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "doors", [f"{door['name']:<8} {door['url']}" for door in status["doors"]]
     yield "config", _config(status["config"])
     yield "engine", [status["engine"]["default"] or status["engine"]["problem"]]
+    yield "gpus", status.get("gpus", [])
     yield "models", [_models(status["models"])]
     yield "pending", [f"{name} is being brought in" for name in status.get("pending", ())]
     yield "running", [_running(one) for one in status["running"]] or ["nothing"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from paddock.daemon.parts import Parts, Serving
 from paddock.gateway.activity_endpoints import ActivityEndpoints
@@ -33,6 +33,8 @@ from paddock.gateway.recording import Recorder
 from paddock.gateway.routes import Route, RouteTable, first_of
 from paddock.gateway.status_endpoints import StatusEndpoints
 from paddock.gateway.upstream import UpstreamEndpoint
+
+GPUS: Final = "/api/paddock/gpus"
 
 
 class Endpoints(NamedTuple):
@@ -72,12 +74,20 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
         *QueueEndpoint(scheduler, launcher).routes(),
         *health.routes(),
         *StatusEndpoints(
-            front, parts.logs.daemon, library, scheduler, launcher, health, parts.pulling.pending
+            front,
+            parts.logs.daemon,
+            library,
+            scheduler,
+            launcher,
+            health,
+            parts.pulling.pending,
+            parts.gpus,
         ).routes(),
         *LogEndpoints(parts.logs, launcher, library, parts.streams).routes(),
         *_observing(parts, profiles, peers),
         *Later(_getting(parts)).routes(PULLS_LATER),
         *Later(_planning(parts, names)).routes((("GET", "/api/plan"),)),
+        *Later(_gpus(parts)).routes((("GET", GPUS), ("POST", f"{GPUS}/*"))),
     )
     tables = _doors(parts, serving, routes)
     front.endpoints = tables["openai"].routes
@@ -126,6 +136,15 @@ def _planning(parts: Parts, names: Names) -> Callable[[], Make]:
         from paddock.gateway.plan_endpoint import PlanEndpoint  # noqa: PLC0415 - when asked
 
         return lambda: PlanEndpoint(parts.current, names, parts.launcher).routes()
+
+    return load
+
+
+def _gpus(parts: Parts) -> Callable[[], Make]:
+    def load() -> Make:
+        from paddock.gateway.gpu_endpoints import GpuEndpoints  # noqa: PLC0415 - when asked
+
+        return lambda: GpuEndpoints(parts.current, parts.launcher, parts.gpus).routes()
 
     return load
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from paddock.config.current import Current
 from paddock.daemon.pulling import Pulling
 from paddock.daemon.reload import Reloader
+from paddock.engine.gpu_rules import GpuRules
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus
@@ -37,6 +38,7 @@ class Parts:
     performance: Performance
     library: Library
     launcher: Launcher
+    gpus: GpuRules
     scheduler: Scheduler[Instance]
     reloader: Reloader
     pulling: Pulling

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from paddock.config.current import Current
 from paddock.engine.pauses import Pause, Pauses
 from paddock.events import ConfigChanged, Event, EventBus, GpusChanged
 from paddock.hardware import local_time, reservations
-from paddock.hardware.reservations import Kept, place_of
+from paddock.hardware.reservations import Kept, Rules, holds, place_of, until
 from paddock.tasks import cancel_and_wait, spawn
 
 if TYPE_CHECKING:
@@ -24,6 +24,16 @@ LOOK_SECONDS: Final = 60.0
 """A machine that slept, or whose clock was set, is noticed after this time at most."""
 
 
+class _InForce(NamedTuple):
+    """What is equal as long as nothing changes."""
+
+    rules: Mapping[str, Sequence[bool]]
+    """Of each rule of a GPU, whether it holds."""
+    pauses: Mapping[str, Pause]
+    said: Rules
+    """The configuration."""
+
+
 class GpuRules:
     """Tells what is kept free, and publishes `GpusChanged` whenever that changes."""
 
@@ -31,6 +41,7 @@ class GpuRules:
         self._current, self._pauses, self._bus = current, pauses, bus
         self._seen: dict[str, Device] = {}
         self._told: set[str] = set()
+        self._known = self._in_force()
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
@@ -66,23 +77,33 @@ class GpuRules:
         """What is wrong with rules by the devices that engines have told so far."""
         return tuple(self._unknown().values())
 
+    def told(self) -> tuple[str, ...]:
+        """What holds by somebody's word, and what is wrong with rules: a clause each."""
+        now = local_time.now()
+        paused = [
+            f"{self._name(place)} is paused{until(pause.until, now)}"
+            for place, pause in self.pauses(now).items()
+        ]
+        return (*paused, *self.problems())
+
     async def pause(self, device: Device, pause: Pause) -> None:
         """No model is loaded onto this GPU from now on. A restart of the daemon changes nothing."""
-        await self._pauses.pause(place_of(device), pause)
-        self._changed.set()
-        self._bus.publish(GpusChanged())
+        self._seen[device.name] = device
+        self._pauses.pause(place_of(device), pause)
+        self._look_again()
+        await self._pauses.save()
 
     async def resume(self, place: str) -> None:
         """The GPU that is paused under this name or address is free again."""
-        await self._pauses.resume(place)
-        self._changed.set()
-        self._bus.publish(GpusChanged())
+        self._pauses.resume(place)
+        self._look_again()
+        await self._pauses.save()
 
     def heard(self, event: Event) -> None:
         """Another configuration has other rules. A listener for the bus."""
         if isinstance(event, ConfigChanged):
             self._told.clear()
-            self._changed.set()
+            self._look_again()
 
     def start(self) -> None:
         """Watch the clock."""
@@ -94,13 +115,30 @@ class GpuRules:
             await cancel_and_wait((self._watching,))
 
     async def _watch(self) -> None:
-        before = self._in_force()
         while True:
             await self._until_next_change()
-            held = self._in_force()
-            if held != before:
-                before = held
-                self._bus.publish(GpusChanged())
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Tell what has changed since it was last told."""
+        before, self._known = self._known, self._in_force()
+        if self._known != before:
+            self._narrate(before, self._known)
+            self._changed.set()
+            self._bus.publish(GpusChanged())
+
+    def _narrate(self, before: _InForce, held: _InForce) -> None:
+        for key, has_begun in held.rules.items():
+            if any(has_begun) != any(before.rules.get(key, ())):
+                log.info("the reservation gpus.%s %s", key, "holds" if any(has_begun) else "ends")
+        for place in before.pauses.keys() | held.pauses.keys():
+            if held.pauses.get(place) != before.pauses.get(place):
+                word = "is paused" if place in held.pauses else "is no longer paused"
+                log.info("%s %s", self._name(place), word)
+
+    def _name(self, place: str) -> str:
+        """What the engine calls the GPU at this address."""
+        return next((one.name for one in self._seen.values() if one.pci == place), place)
 
     async def _until_next_change(self) -> None:
         """Return when something may have changed, by the clock or by a word."""
@@ -114,12 +152,11 @@ class GpuRules:
         except TimeoutError:
             return
 
-    def _in_force(self) -> object:
-        """What is equal as long as nothing changes."""
+    def _in_force(self) -> _InForce:
         now = local_time.now()
         rules = self._current.config.gpus
-        held = {key: [reservations.holds(rule, now) for rule in rules[key]] for key in rules}
-        return rules, held, dict(self.pauses(now))
+        held = {key: tuple(holds(rule, now) for rule in rules[key]) for key in rules}
+        return _InForce(held, self.pauses(now), rules)
 
     def _look_at(self, devices: Sequence[Device]) -> None:
         self._seen |= {one.name: one for one in devices}
@@ -135,6 +172,6 @@ class GpuRules:
 
 def _paused(device: Device, pause: Pause, kept: Kept | None, now: datetime) -> Kept:
     """A pause on top of what is kept anyway."""
-    why = f"{device.name} is paused{reservations.until(pause.until, now)}"
+    why = f"{device.name} is paused{until(pause.until, now)}"
     leaves = not pause.keep_running or (kept is not None and kept.leaves)
     return Kept(device.total, why, leaves, pause.until)

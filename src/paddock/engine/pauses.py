@@ -50,8 +50,10 @@ class Pause(NamedTuple):
 
 
 class Pauses:
-    """Which GPUs are paused, by PCI address, or by name where that is not known. Loop thread only,
-    but for `paused` and `in_force`."""
+    """Which GPUs are paused, by PCI address, or by name where that is not known.
+
+    Loop thread only.
+    """
 
     def __init__(self, folder: Path) -> None:
         """`folder` is the state folder. Blocks: reads a small file."""
@@ -67,17 +69,16 @@ class Pauses:
         """The pauses that have not ended, by GPU."""
         return {place: pause for place, pause in self._pauses.items() if pause.holds(now)}
 
-    async def pause(self, place: str, pause: Pause) -> None:
-        """From now on this GPU is paused; a pause that it had ends. Kept when this returns."""
+    def pause(self, place: str, pause: Pause) -> None:
+        """From now on this GPU is paused; a pause that it had ends. See `save`."""
         self._pauses = {**self._pauses, place: pause}
-        await self._write()
 
-    async def resume(self, place: str) -> None:
-        """From now on this GPU is not paused. Kept when this returns."""
+    def resume(self, place: str) -> None:
+        """From now on this GPU is not paused. See `save`."""
         self._pauses = {other: pause for other, pause in self._pauses.items() if other != place}
-        await self._write()
 
-    async def _write(self) -> None:
+    async def save(self) -> None:
+        """Return when a restart changes nothing. Logs that it cannot be so."""
         async with self._writing:
             now = datetime.now(UTC)
             told = {place: pause.told() for place, pause in self.in_force(now).items()}

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from paddock.config.schema import Config
 from paddock.engine import devices as engine_devices
 from paddock.engine import procfs
 from paddock.engine.buffers import HOST
@@ -42,10 +43,47 @@ class Use(NamedTuple):
     resident: Resident
 
 
-async def usable(launcher: Launcher, wanted: Sequence[str], *, fresh: bool) -> dict[str, Any]:
-    """`engines`, `host` and `instances`, for the engines with these names and those that run.
+class Look(NamedTuple):
+    """The devices of engines, and what instances hold, at one moment."""
 
-    `fresh` asks the engines for their devices again. An engine that cannot tell has a `problem`.
+    listings: Sequence[Listing]
+    living: Sequence[Instance]
+    ram: Ram
+    uses: Sequence[Use]
+    cards: Mapping[str, Held]
+    """What all of them hold, by PCI address."""
+
+    def of(self, engine: str) -> list[Instance]:
+        """The instances that this engine runs."""
+        return [one for one in self.living if one.engine == engine]
+
+
+def engines_of(launcher: Launcher, config: Config) -> tuple[str, ...]:
+    """The engines that models may be run with: the default first, then the owner's others."""
+    owners = tuple(config.engines)
+    try:
+        return (launcher.engines.default(), *owners)
+    except EngineMissing:
+        return owners
+
+
+async def usable(launcher: Launcher, wanted: Sequence[str], *, fresh: bool) -> dict[str, Any]:
+    """`engines`, `host` and `instances`, as `look` finds them.
+
+    An engine that cannot tell has a `problem`.
+    """
+    seen = await look(launcher, wanted, fresh=fresh)
+    return {
+        "engines": [_engine(listing, seen) for listing in seen.listings],
+        "host": _host(seen.ram, seen.uses),
+        "instances": [_instance(use) for use in seen.uses],
+    }
+
+
+async def look(launcher: Launcher, wanted: Sequence[str], *, fresh: bool = False) -> Look:
+    """Look at the engines with these names and those that run.
+
+    `fresh` asks the engines for their devices again.
     """
     living = launcher.living()
     names = dict.fromkeys((*wanted, *(one.engine for one in living if one.pid)))
@@ -53,12 +91,7 @@ async def usable(launcher: Launcher, wanted: Sequence[str], *, fresh: bool) -> d
     names.pop("", None)
     listings = [await _listing(launcher.engines, name, fresh=fresh) for name in names]
     ram, uses = await asyncio.to_thread(_measured, living)
-    cards = together(use.cards for use in uses)
-    return {
-        "engines": [_engine(listing, living, cards) for listing in listings],
-        "host": _host(ram, uses),
-        "instances": [_instance(use) for use in uses],
-    }
+    return Look(listings, living, ram, uses, together(use.cards for use in uses))
 
 
 async def _listing(engines: Engines, name: str, *, fresh: bool) -> Listing:
@@ -86,20 +119,19 @@ def _measured(living: Sequence[Instance]) -> tuple[Ram, list[Use]]:
     return RamReader().read(), uses
 
 
-def _engine(
-    listing: Listing, living: Sequence[Instance], cards: Mapping[str, Held]
-) -> dict[str, Any]:
-    mine = [one for one in living if one.engine == listing.engine]
+def _engine(listing: Listing, seen: Look) -> dict[str, Any]:
+    mine = seen.of(listing.engine)
     return {
         "name": listing.engine,
         "problem": listing.problem,
-        "devices": [_device(one, mine, cards) for one in listing.devices],
+        "devices": [device_view(one, mine, seen.cards) for one in listing.devices],
     }
 
 
-def _device(
+def device_view(
     device: Device, instances: Sequence[Instance], cards: Mapping[str, Held]
 ) -> dict[str, Any]:
+    """A device of an engine that runs these `instances`; `cards` is what all of ours hold."""
     claimed = sum(one.memory.get(device.name, 0) for one in instances)
     # All engines' children on this card; the driver's word counts more than their own.
     held = cards.get(device.pci)

@@ -9,7 +9,7 @@ from aiohttp import web
 from paddock import __version__
 from paddock.config.current import Current
 from paddock.engine.launcher import Launcher
-from paddock.errors import EngineMissing, NotObserved
+from paddock.errors import NotObserved
 from paddock.gateway.inflight import rfc3339
 from paddock.gateway.routes import Call, Route
 from paddock.observe.journal import Journal
@@ -65,19 +65,12 @@ class MachineEndpoints:
         machine = self._performance.machine
         if machine is None:
             raise NotObserved("what the machine is made of is not known", hint="ask again soon")
-        from paddock.gateway.hardware_view import usable  # noqa: PLC0415 - not needed to start
+        from paddock.gateway.hardware_view import engines_of, usable  # noqa: PLC0415 - not to start
 
         fresh = call.request.query.get("fresh", "") in {"1", "true"}
         told = _machine(machine, rfc3339(self._performance.machine_at))
-        return web.json_response(told | await usable(self._launcher, self._engines(), fresh=fresh))
-
-    def _engines(self) -> tuple[str, ...]:
-        """The engines that models may be run with: the default first, then the owner's others."""
-        owners = tuple(self._current.config.engines)
-        try:
-            return (self._launcher.engines.default(), *owners)
-        except EngineMissing:
-            return owners
+        wanted = engines_of(self._launcher, self._current.config)
+        return web.json_response(told | await usable(self._launcher, wanted, fresh=fresh))
 
     async def version(self, call: Call) -> web.Response:  # noqa: ARG002
         """What runs here."""

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from paddock import __version__
+from paddock.engine.gpu_rules import GpuRules
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.errors import EngineMissing
@@ -35,6 +36,7 @@ class StatusEndpoints:
         launcher: Launcher,
         config: ConfigEndpoints,
         pending: AbstractSet[str],
+        gpus: GpuRules,
     ) -> None:
         """`pending`: models that the configuration names and that are being brought in."""
         self._front = front
@@ -44,6 +46,7 @@ class StatusEndpoints:
         self._launcher = launcher
         self._config = config
         self._pending = pending
+        self._gpus = gpus
         self._started_at = datetime.now(UTC)
         self._started = time.monotonic()
 
@@ -63,6 +66,7 @@ class StatusEndpoints:
                 "doors": [{"name": name, "url": url} for name, url in self._front.doors],
                 "config": self._config.health(),
                 "engine": self._engine(),
+                "gpus": list(self._gpus.told()),
                 "models": {"count": len(catalog.models), "left_out": len(catalog.left_out)},
                 "pending": sorted(self._pending),
                 **_scheduled(self._scheduler.snapshot()),

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from paddock.config.gpus import Reservation
-from paddock.hardware.devices import Device
 from paddock.units import format_bytes
+
+if TYPE_CHECKING:  # what reads devices is not needed to start
+    from paddock.hardware.devices import Device
 
 WEEK: Final = 7
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from paddock.gateway.hardware_view import _device
+from paddock.gateway.hardware_view import device_view
 from paddock.hardware.devices import Device
 from paddock.hardware.fdinfo import Held
 
@@ -15,7 +15,7 @@ CARD = "0000:03:00.0"
 def told(device: Device, claimed: int = 0, held: int | None = None) -> dict[str, Any]:
     instance: Any = SimpleNamespace(memory={"Vulkan0": claimed, "CPU": 99})
     cards = {} if held is None else {CARD: Held(held, 0)}
-    return _device(device, [instance], cards)
+    return device_view(device, [instance], cards)
 
 
 @pytest.mark.parametrize(
