@@ -31,13 +31,17 @@ ROWS = [
         "size": size,
         "words": words,
         "fits": fits,
+        "place": place,
+        "context_on_gpus": on_gpus,
+        "context_most": most,
+        "source": source,
         "best": quant == "Q4_K_M",
         "warning": "",
     }
-    for quant, size, words, fits in (
-        ("Q8_0", 2 * SIZE, "as good as the original", "too large"),
-        ("Q4_K_M", SIZE, "the usual choice", "one GPU"),
-        ("Q2_K", SIZE // 2, "last resort", "one GPU"),
+    for quant, size, words, fits, place, on_gpus, most, source in (
+        ("Q8_0", 2 * SIZE, "as good as the original", "no", "nowhere", 0, 0, "scaled"),
+        ("Q4_K_M", SIZE, "the usual choice", "1 GPU", "one_gpu", 8192, 32768, "header"),
+        ("Q2_K", SIZE // 2, "last resort", "1 GPU", "one_gpu", 32768, 32768, "guess"),
     )
 ]
 OFFER = {
@@ -58,7 +62,7 @@ FOUND = [
         "parameters": 8_000_000_000,
         "gated": True,
         "updated": "2026-01-02T03:04:05Z",
-        "fits": "one GPU",
+        "fits": "1 GPU",
         "quants": [{"quant": row["quant"], "size": row["size"]} for row in ROWS],
     }
 ]

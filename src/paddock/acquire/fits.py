@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from paddock.hardware.snapshot import Machine
 
@@ -27,6 +27,10 @@ _CACHE_MOST: Final = 320 << 10
 _CACHE_GROWTH: Final = 0.45
 """How the cache grows with the parameters: layers do, heads do not."""
 _DEFAULT_CONTEXT: Final = 8192
+_STEP: Final = 256
+"""Tokens that contexts are told in."""
+_LEAST: Final = 4096
+"""Tokens below which a context is no use, where the model knows more."""
 
 
 class Place(IntEnum):
@@ -69,34 +73,73 @@ class Memory:
     @property
     def usable_gpus(self) -> tuple[int, ...]:
         """Bytes that a model can have of each GPU, the largest first."""
-        return tuple(sorted((int(one * (1 - _GPU_SPARE)) for one in self.gpus), reverse=True))
+        return tuple(sorted(map(usable_gpu, self.gpus), reverse=True))
 
     @property
     def usable_ram(self) -> int:
         """Bytes that a model can have of the main memory."""
-        return int(self.ram * (1 - _RAM_SPARE))
+        return usable_ram(self.ram)
+
+
+def usable_gpu(total: int) -> int:
+    """Bytes that a model can have of a GPU that nobody else uses."""
+    return int(total * (1 - _GPU_SPARE))
+
+
+def usable_ram(total: int) -> int:
+    """Bytes that a model can have of so much main memory."""
+    return int(total * (1 - _RAM_SPARE))
+
+
+Source = Literal["header", "scaled", "guess"]
+"""How well a fit is known: by the header of the very file, by that of another quantization of the
+same model, or by sizes alone."""
+
+
+class Layers(NamedTuple):
+    """How many layers there are, and where they would go."""
+
+    all: int = 0
+    """0: not known."""
+    on_gpus: int = 0
+    experts_in_ram: int = 0
+    """Layers whose experts alone stay in RAM."""
 
 
 class Fit(NamedTuple):
     """Where a model would run, and what it needs there."""
 
     place: Place
+    """With the context that is counted with; with less where none has room for that."""
     need: int
     """Bytes, estimated."""
     gpus: int = 0
     """How many GPUs it takes, where it takes only these."""
+    on_gpus: int = 0
+    """Tokens of the largest context with which all of it is on GPUs; 0: none is."""
+    most: int = 0
+    """Tokens of the largest context that it can have at all; 0: it fits with none."""
+    source: Source = "guess"
+    layers: Layers = Layers()
+    said: str = ""
+    """Where the scheduler would put it, in words; it shortens a context before it leaves GPUs."""
 
     @property
     def words(self) -> str:
-        """`one GPU`, `2 GPUs`, `GPU + RAM`, `RAM`, `too large`; empty where nothing is known."""
+        """`1 GPU`, `2 GPUs`, `38/48 layers GPU`, `experts of 12/48 layers RAM`, `CPU`, `no`.
+
+        `GPU + RAM` where only sizes are known, and nothing where not even the machine is.
+        """
+        if self.said:
+            return self.said
         return f"{self.gpus} GPUs" if self.place is Place.GPUS else _WORDS[self.place]
 
 
 _WORDS: Final = {
-    Place.ONE_GPU: "one GPU",
+    Place.ONE_GPU: "1 GPU",
     Place.GPU_AND_RAM: "GPU + RAM",
-    Place.RAM: "RAM",
-    Place.NOWHERE: "too large",
+    Place.RAM: "CPU",
+    Place.NOWHERE: "no",
     Place.UNKNOWN: "",
 }
 
@@ -112,9 +155,35 @@ def need(weights: int, context: int, parameters: int, *, projector: int = 0) -> 
 
     `parameters`: 0 where nobody tells; then the weights' size stands in, at four bits and a half.
     """
-    size = parameters or weights * 8 / 4.5
-    per_token = min(_CACHE_MOST, _CACHE_OF_8B * (size / 8e9) ** _CACHE_GROWTH)
+    per_token = _per_token(weights, parameters)
     return int(weights * (1 + _COMPUTE_PART) + projector + context * per_token + _COMPUTE)
+
+
+def _per_token(weights: int, parameters: int) -> float:
+    size = parameters or weights * 8 / 4.5
+    return min(float(_CACHE_MOST), _CACHE_OF_8B * float((size / 8e9) ** _CACHE_GROWTH))
+
+
+def guess(
+    weights: int, parameters: int, memory: Memory, context: int, trained: int, projector: int = 0
+) -> Fit:
+    """Where weights of so many bytes find room, by sizes alone, and the contexts they leave.
+
+    `trained`: tokens that no context goes beyond; 0: not known.
+    """
+    found = fit(need(weights, context, parameters, projector=projector), memory)
+    bare = need(weights, 0, parameters, projector=projector)
+    gpus = memory.usable_gpus
+    room = sum(gpus) - max(0, len(gpus) - 1) * _COMPUTE
+    per_token = _per_token(weights, parameters)
+    longest = trained or context
+
+    def tokens(room: int) -> int:
+        left = int((room - bare) / per_token) // _STEP * _STEP
+        return min(left, longest) if left >= min(_LEAST, longest) else 0
+
+    on_gpus = tokens(room)
+    return found._replace(on_gpus=on_gpus, most=max(on_gpus, tokens(sum(gpus) + memory.usable_ram)))
 
 
 def fit(needed: int, memory: Memory) -> Fit:

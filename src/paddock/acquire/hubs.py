@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paddock import __version__
 from paddock.acquire.addresses import origin_of
@@ -17,7 +17,7 @@ from paddock.acquire.choice import choose
 from paddock.acquire.download import Downloader, Limits
 from paddock.acquire.fits import Memory
 from paddock.acquire.huggingface import Found, Hub
-from paddock.acquire.offer import Offer, offer
+from paddock.acquire.offer import Known, Offer, offer
 from paddock.acquire.ollama_registry import ENDPOINT, Registry
 from paddock.acquire.patience import PAUSES
 from paddock.acquire.plan import Headers, Listing, Stored
@@ -40,6 +40,9 @@ from paddock.config.schema import Config
 from paddock.errors import HubBroken, NotThere
 from paddock.hardware.snapshot import machine
 
+if TYPE_CHECKING:
+    from paddock.acquire.surveyor import Surveyor
+
 _MOST_BYTES: Final = 1 << 50
 
 
@@ -55,6 +58,8 @@ class Hubs:
         self._made_for: tuple[Policy, Limits] | None = None
         self._fetching = 0
         self._memory: Memory | None = None
+        self.surveyor: Surveyor | None = None
+        """Who knows more of models than their sizes; None: nobody yet."""
 
     # --- what is out there -----------------------------------------------------------------------
 
@@ -87,8 +92,11 @@ class Hubs:
                 return await _of_address(web, reference)
             return await self._of_hub(web, reference, request, revision)
 
-    async def offer(self, name: str) -> Offer:
-        """What a repository holds, and how it fits here. Raises AcquireError."""
+    async def offer(self, name: str, *, look: bool = False) -> Offer:
+        """What a repository holds, and how it fits here. Raises AcquireError.
+
+        `look`: fetch the header of one of its files where nothing at hand tells as much.
+        """
         reference = self.check(PullRequest(name))
         if not isinstance(reference, HubReference):
             raise NotThere(
@@ -96,7 +104,7 @@ class Hubs:
                 hint="only those have quantizations to choose from: user/repo",
             )
         async with self._asking() as web:
-            return await self._offer(await self._hub(web), reference, "")
+            return await self._offer(await self._hub(web), reference, "", web if look else None)
 
     async def search(self, text: str, limit: int, sort: str) -> Sequence[Found]:
         """Repositories with GGUF files that have these words. Raises AcquireError."""
@@ -145,10 +153,23 @@ class Hubs:
             revision=repository.commit,
         )
 
-    async def _offer(self, hub: Hub, reference: HubReference, revision: str) -> Offer:
+    async def _offer(
+        self, hub: Hub, reference: HubReference, revision: str, looking: Web | None = None
+    ) -> Offer:
         repository = await _at(hub, reference.repo, revision, reference.revision or MAIN)
         context = self._current.config.context_length
-        return await asyncio.to_thread(offer, repository, await self.memory(), context)
+        known = await self._known(hub, repository, looking)
+        return await asyncio.to_thread(offer, repository, await self.memory(), context, known)
+
+    async def _known(self, hub: Hub, repository: Repository, looking: Web | None) -> Known | None:
+        """What is known of a repository's models beyond their sizes."""
+        if self.surveyor is None:
+            return None
+        known = await self.surveyor.known(repository)
+        if looking is None or known.bases or not (await self.surveyor.bare()).known:
+            return known
+        await self.surveyor.look(repository, looking, hub.headers_for)
+        return await self.surveyor.known(repository)
 
     async def _of_registry(
         self, web: Web, reference: RegistryReference, pauses: tuple[float, ...]

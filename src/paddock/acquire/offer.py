@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from paddock.acquire.fits import Fit, Memory, Place, context_of, fit, need
+from paddock.acquire.fits import Fit, Memory, Place, Source, context_of, guess
 from paddock.acquire.quants import TABLE, USUAL, expected_loss, quality
 from paddock.acquire.remote import Repository
 from paddock.acquire.weights import Contents, Weights, sort_out
+from paddock.library.naming import family
 from paddock.units import decimal_bytes, format_bytes
+
+if TYPE_CHECKING:
+    from paddock.acquire.prospects import Bare, Base
 
 _NO_DIFFERENCE: Final = 0.003
 """Loss that nobody notices: then the smaller file is the better one."""
@@ -19,6 +23,14 @@ _ENOUGH_BITS: Final = 3.5
 _NATIVE: Final = {"gpt-oss": "MXFP4"}
 """Architectures whose original is quantized already."""
 _MOST_TOLD: Final = 12
+
+
+class Known(NamedTuple):
+    """What is known beyond the hub's own word."""
+
+    bare: Bare
+    bases: Mapping[str, Base]
+    """Shapes by the family of the models' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,13 @@ class Row:
             "words": self.words,
             "fits": self.fit.words,
             "needs": self.fit.need,
+            "place": self.fit.place.name.lower(),
+            "context_on_gpus": self.fit.on_gpus,
+            "context_most": self.fit.most,
+            "layers": self.fit.layers.all,
+            "gpu_layers": self.fit.layers.on_gpus,
+            "cpu_expert_layers": self.fit.layers.experts_in_ram,
+            "source": self.fit.source,
             "best": self.best,
             "warning": self.weights.problem,
         }
@@ -88,15 +107,18 @@ class Offer:
         }
 
 
-def offer(repository: Repository, memory: Memory, context: int) -> Offer:
+def offer(
+    repository: Repository, memory: Memory, context: int, known: Known | None = None
+) -> Offer:
     """What a repository holds for this machine.
 
-    `context`: tokens that the owner configured; 0: as many as the model was trained for.
+    `context`: tokens that the owner configured; 0: as many as the model was trained for. What is
+    not `known` is guessed by sizes.
     """
     contents = sort_out(repository.files)
     tokens = context_of(repository.context_length, context)
     described = [
-        _row(weights, repository, memory, tokens)
+        _row(weights, repository, memory, tokens, known)
         for weights in (*contents.weights, *contents.pieces)
     ]
     rows = sorted(described, key=_by_quality)
@@ -113,28 +135,65 @@ def offer(repository: Repository, memory: Memory, context: int) -> Offer:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _row(weights: Weights, repository: Repository, memory: Memory, tokens: int) -> Row:
+class Judged(NamedTuple):
+    """How good a quantization is."""
+
+    words: str
+    loss: float
+    bits: float
+
+
+def judged(quant: str, bits: float, parameters: int, architecture: str, memory: Memory) -> Judged:
+    """How good a quantization of a model of so many parameters is here.
+
+    `bits`: per weight of the very file; what no file can have counts as not known, as 0 does.
+    """
+    bits = bits if 0.5 < bits < 40 else 0.0
+    told = quality(quant, bits)
+    if quant.startswith(_NATIVE.get(architecture, "\0")):
+        return Judged("the original", TABLE["F16"].loss, bits or told.bits)
+    loss = expected_loss(
+        quant, bits=bits, parameters=parameters, slow_low_bits=memory.slow_low_bits
+    )
+    return Judged(told.words, loss, bits or told.bits)
+
+
+def _row(
+    weights: Weights, repository: Repository, memory: Memory, tokens: int, known: Known | None
+) -> Row:
     parameters = repository.parameters
     bits = weights.size * 8 / parameters if parameters else 0.0
-    bits = bits if 0.5 < bits < 40 else 0.0  # the parameters told are another file's
-    told = quality(weights.quant, bits)
-    loss = expected_loss(
-        weights.quant, bits=bits, parameters=parameters, slow_low_bits=memory.slow_low_bits
-    )
-    words = told.words
-    native = _NATIVE.get(repository.architecture, "\0")
-    if weights.quant.startswith(native):
-        loss, words = TABLE["F16"].loss, "the original"
+    believed = parameters if 0.5 < bits < 40 else 0  # else they are another file's
+    told = judged(weights.quant, bits, parameters, repository.architecture, memory)
     beside = weights.projector.size if weights.projector else 0
-    needed = need(weights.size, tokens, parameters if bits else 0, projector=beside)
     return Row(
         weights=weights,
         size=weights.size + beside,
-        words=words,
-        loss=loss,
-        bits=bits or told.bits,
-        fit=fit(needed, memory),
+        words=told.words,
+        loss=told.loss,
+        bits=told.bits,
+        fit=_told_fit(weights, beside, tokens, known)
+        or guess(
+            weights.size,
+            believed,
+            memory,
+            tokens,
+            repository.context_length,
+            beside,
+        ),
     )
+
+
+def _told_fit(weights: Weights, beside: int, tokens: int, known: Known | None) -> Fit | None:
+    """How it fits by the shape of its model, where that is known."""
+    base = known.bases.get(family(weights.model)) if known else None
+    if known is None or base is None or not known.bare.known:
+        return None
+    from paddock.acquire.prospects import prospect, scaled  # noqa: PLC0415 - pulls need no planner
+
+    shape = scaled(base.shape, weights.size / base.size, beside)
+    source: Source = "header" if weights.size == base.size else "scaled"
+    return prospect(shape, tokens, known.bare, source)
 
 
 def _by_quality(row: Row) -> tuple[bool, float, int, str]:
@@ -153,6 +212,11 @@ def _best(
         return None, _why_nothing(rows)
     if len(contents.models) > 1:
         return None, f"it holds {len(contents.models)} models: {listed(contents.models)}"
+    return best_of(usable, memory, tokens)
+
+
+def best_of(usable: list[Row], memory: Memory, tokens: int) -> tuple[Row | None, str]:
+    """The best of one model's rows for this machine, and why; None and why there is none."""
     if not memory.known:
         usual = _nearest_usual(usable)
         return usual, f"{_called(usual)}: {usual.words or 'the nearest to the usual choice'}"
@@ -205,6 +269,7 @@ def _why(row: Row, usable: list[Row], tokens: int) -> str:
         Place.GPU_AND_RAM: "runs well when RAM has to help the GPUs",
         Place.RAM: "fits into the memory of this machine",
     }[row.fit.place]
+    tokens = min(tokens, row.fit.most or tokens)
     context = f"{tokens // 1024}k" if tokens % 1024 == 0 else str(tokens)
     told = f"{_called(row)}: the best that {where} with a context of {context} tokens"
     better = [other for other in usable if other.loss < row.loss - _NO_DIFFERENCE]
@@ -213,7 +278,15 @@ def _why(row: Row, usable: list[Row], tokens: int) -> str:
         return told
     if other.fit.place is Place.NOWHERE:
         return f"{told}; {other.label} is too large"
-    return f"{told}; {other.label} would need {other.fit.words}"
+    return f"{told}; {other.label} would need {_needed(other.fit)}"
+
+
+def _needed(fit: Fit) -> str:
+    return {
+        Place.GPUS: f"{fit.gpus} GPUs",
+        Place.GPU_AND_RAM: "GPU + RAM",
+        Place.RAM: "RAM",
+    }[fit.place]
 
 
 def _why_nothing(rows: list[Row]) -> str:

@@ -93,7 +93,7 @@ def _chosen(client: Client, model: str) -> dict[str, Any]:
     from paddock.cli import quants
 
     try:
-        found = quants.of(client, model)
+        found = quants.of(client, model, hub=True)
     except Refused as error:
         if error.status not in _LEFT_TO_THE_PULL:
             raise

@@ -1,4 +1,4 @@
-"""Getting models: pulls as jobs of the daemon, what repositories hold, and what can be found.
+"""Getting models: pulls as jobs of the daemon, and what can be found.
 
 See docs/reference/api-pulls.md.
 """
@@ -55,7 +55,6 @@ class PullEndpoints:
             Route("GET", PULLS, self.all),
             Route("GET", f"{PULLS}/*", self.follow),
             Route("DELETE", f"{PULLS}/*", self.cancel),
-            Route("GET", "/api/paddock/quants", self.quants),
             Route("GET", "/api/paddock/search", self.search),
             Route("POST", "/models", self.download),
         )
@@ -96,12 +95,6 @@ class PullEndpoints:
 
     # --- finding
 
-    async def quants(self, call: Call) -> web.Response:
-        """What a repository holds, and what of it fits here."""
-        name = _query(call, "name")
-        offered = await self._hubs.offer(name)
-        return web.json_response(await asyncio.to_thread(offered.told, name))
-
     async def search(self, call: Call) -> web.Response:
         """Repositories with GGUF files."""
         sort = call.request.query.get("sort") or "trending"
@@ -133,12 +126,6 @@ def _request(body: Mapping[str, Any]) -> PullRequest:
         files=tuple(filter(None, patterns)),
         insecure=fields.truth(body, "insecure"),
     )
-
-
-def _query(call: Call, field: str) -> str:
-    if value := call.request.query.get(field, "").strip():
-        return value
-    raise InvalidRequest(f"`{field}` is missing", param=field)
 
 
 async def _states(pull: Pull) -> AsyncIterator[bytes]:

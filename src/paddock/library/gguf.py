@@ -66,6 +66,16 @@ def read_header(
     return header
 
 
+def read_beginning(fd: int, size: int) -> Header:
+    """Read the header of a file of `size` bytes, of which `fd` has only the first. Blocking.
+
+    Raises GgufError when what is there ends before the header does, and what `read_header` does.
+    """
+    header = _read(fd, size, None, KEPT_NUMBERS)
+    check_tensor_ends(header)
+    return header
+
+
 def _read(fd: int, size: int, steps: Steps | None, kept_numbers: int) -> Header:
     if steps is not None:
         try:

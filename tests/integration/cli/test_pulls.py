@@ -233,10 +233,10 @@ def test_quants_shows_what_a_repository_holds(puller):
     ended = puller.run("quants", "user/repo")
 
     assert lines(ended.stdout) == [
-        "QUANT SIZE FILES QUALITY FITS",
-        "Q8_0 8.0 GB 1 as good as the original too large",
-        "Q4_K_M 4.0 GB 1 the usual choice one GPU best here",
-        "Q2_K 2.0 GB 1 last resort one GPU",
+        "QUANT SIZE QUALITY FITS CONTEXT",
+        "Q8_0 8.0 GB as good as the original no -",
+        "Q4_K_M 4.0 GB the usual choice 1 GPU 8192 on GPU, 32768 with RAM best here",
+        "Q2_K 2.0 GB last resort ~1 GPU ~32768 on GPU",
     ]
     assert ended.stderr == "best here\n"
     assert len(json.loads(puller.run("quants", "user/repo", "--json").stdout)["rows"]) == 3
@@ -246,7 +246,7 @@ def test_search_prints_names_to_pull(puller):
     ended = puller.run("search", "llama", "3", "--sort", "likes", "--limit", "5")
 
     assert lines(ended.stdout)[1] == (
-        "user/re\ufffdpo 8.0B 120K 300 Q8_0 8.0 GB, Q4_K_M 4.0 GB, Q2_K 2.0 GB one GPU "
+        "user/re\ufffdpo 8.0B 120K 300 Q8_0 8.0 GB, Q4_K_M 4.0 GB, Q2_K 2.0 GB 1 GPU "
         "well known, needs a licence and a token"
     )
     assert puller.asked("/api/paddock/search") == [{"q": "llama 3", "sort": "likes", "limit": "5"}]
