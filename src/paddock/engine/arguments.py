@@ -213,14 +213,16 @@ def _wanted(wish: Wish, given: Sequence[Given], table: FlagTable) -> bool:
     flag = table.find(wish[0])
     if flag is None or flag.successor or flag.arity != len(wish) - 1:
         return False
-    return not any(theirs.flag is flag for theirs in given) and not _replaced(given) & {*flag.names}
+    return not any(theirs.flag is flag for theirs in given) and not (
+        _replaced(wish, given) & {*flag.names}
+    )
 
 
-def _replaced(given: Sequence[Given]) -> set[str]:
+def _replaced(wish: Wish, given: Sequence[Given]) -> set[str]:
     """Flags of ours that other flags leave no sense to."""
     names = {ours for theirs, many in REPLACES.items() if _has(given, theirs) for ours in many}
     modes = [theirs.words[-1] for theirs in given if "--split-mode" in theirs.flag.names]
-    if modes[-1:] == ["none"] and _has(given, "--main-gpu"):
+    if modes[-1:] == ["none"] and _has(given, "--main-gpu") and wish[-1] != "none":
         names.add("--device")  # the number is of a device among all
     return names
 

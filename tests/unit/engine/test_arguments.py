@@ -342,6 +342,12 @@ def test_what_a_request_asks_for_outdoes_a_plan(table, options, there, gone):
     assert not gone & words
 
 
+def test_a_plan_for_the_processor_stays_one_whatever_the_main_gpu(table):
+    asked = variant(model(), LoadOptions(main_gpu=1))
+    words = line(table, asked, placed=placed("--device none --gpu-layers 0")).words
+    assert {("--device", "none"), ("--main-gpu", "1")} <= pairs(words)
+
+
 def test_words_of_a_plan_that_an_older_program_does_not_know_are_left_out():
     older = parse_help("llama-server", "--model FNAME  x\n--ctx-size N  x\n--kv-unified  x\n")
     words = line(older, model(), placed=placed(), default_model_args="").words
