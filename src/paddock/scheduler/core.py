@@ -65,7 +65,7 @@ class Core(Generic[InstanceT]):
     ) -> None:
         self.state = State(limits, rules, plans=planner is not None)
         self._planner = planner
-        self._inspecting: set[asyncio.Task[Look]] = set()
+        self._looking: set[asyncio.Task[Any]] = set()
         self.clock = clock
         self._launcher = launcher
         self._jitter = jitter
@@ -140,6 +140,7 @@ class Core(Generic[InstanceT]):
     def pardon(self, model: Model) -> None:
         """Let `model` start again though it failed."""
         self.state.failures.forget(model.id)
+        self.state.cautious.discard(model.id)
 
     def unload(self, model_ids: Collection[str], drain: float) -> tuple[Resident, ...]:
         """Let these models leave; gives the instances that are on their way now."""
@@ -180,9 +181,18 @@ class Core(Generic[InstanceT]):
                     resident.takes(renewed(resident.model, model), self.state.limits)
         self._settle()
 
-    def vacate(self, cards: frozenset[str]) -> None:
-        """The owner keeps something else free now; whoever holds memory of `cards` leaves."""
+    def gpus_changed(self) -> None:
+        """The owner keeps something else of the GPUs free now."""
         self.state.looks.clear()
+        if self._planner is not None:
+            task = spawn(self._vacate(self._planner), name="leave GPUs that the owner wants")
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+
+    async def _vacate(self, planner: Planner) -> None:
+        """Let those leave who hold memory of cards that are to be left."""
+        engines = {one.seat.engine for one in self.state.residents if one.seat.engine}
+        cards = await planner.closed(engines)
         for resident in self.state.residents:
             if resident.open and not cards.isdisjoint(resident.claim.cards):
                 resident.leave(Leaving.GPU_TAKEN)
@@ -203,7 +213,7 @@ class Core(Generic[InstanceT]):
         """Nothing runs any more, and nothing will."""
         if self._timer is not None:
             self._timer.cancel()
-        await cancel_and_wait(self._inspecting)
+        await cancel_and_wait(self._looking)
 
     def holdings(self) -> tuple[Holding, ...]:
         """What instances hold of the machine's memory."""
@@ -238,13 +248,14 @@ class Core(Generic[InstanceT]):
         return True
 
     def _inspected(self, model: Model, task: asyncio.Task[Look]) -> None:
-        self._inspecting.discard(task)
+        self._looking.discard(task)
         self.state.looking.discard(model.id)
         if task.cancelled():
             return
         look = Look(self.clock(), fingerprint=model.fingerprint)
         if task.exception() is None:  # a crash is logged by `spawn`
             look = task.result()
+            look.at = self.clock()  # its engine may have been asked for longer than it holds
         self.state.looks[model.id] = look
         self._settle()
 
@@ -411,7 +422,7 @@ class Core(Generic[InstanceT]):
         cautious = model.id in self.state.cautious
         look = self._planner.look(model, self.holdings, now, cautious=cautious)
         task = spawn(look, name=f"look at {model.id}")
-        self._inspecting.add(task)
+        self._looking.add(task)
         task.add_done_callback(partial(self._inspected, model))
 
     def _start(self, model: Model, seat: Seat, now: float) -> None:
