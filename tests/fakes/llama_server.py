@@ -1383,6 +1383,8 @@ def main(argv: list[str]) -> None:
     elif "--list-devices" in flags:
         listed = switches.get("devices", "Fake0: a fake device (2048 MiB, 2000 MiB free)")
         print("Available devices:", *listed.split(";"), sep="\n  ")
+    elif flags.get("--port") == "0":
+        print("a fake knows of no memory that it could tell", file=sys.stderr)
     else:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(Server(flags, switches, argv).live())

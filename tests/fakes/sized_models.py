@@ -59,9 +59,9 @@ def sized(
         attention__key_length=HEAD,
         attention__value_length=HEAD,
         rope__dimension_count=HEAD,
-        **({"expert_count": count, "expert_used_count": 1} if count else {}),
     )
-    model.metadata = {**model.metadata, **_vocabulary()}
+    some = {"llama.expert_count": count, "llama.expert_used_count": 1} if count else {}
+    model.metadata = {**model.metadata, **some, **_vocabulary()}
     return model
 
 
