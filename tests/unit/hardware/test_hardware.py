@@ -192,7 +192,8 @@ def test_a_machine_that_tells_nothing_is_described(tmp_path):
 
 
 def test_the_daemon_starts_without_the_machines_room_and_the_database():
-    heavy = "{'sqlite3', 'psutil', 'paddock.hardware', 'paddock.observe.prometheus'}"
+    readers = "'paddock.hardware.devices', 'paddock.hardware.gpus', 'paddock.hardware.ram'"
+    heavy = f"{{'sqlite3', 'psutil', {readers}, 'paddock.observe.prometheus'}}"
     code = f"import sys, paddock.daemon.run; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
