@@ -16,7 +16,14 @@ from paddock.config.source import Source
 from paddock.daemon.config_watch import ConfigWatcher
 from paddock.daemon.doors import OpenDoor, open_or_warn, wanted_doors
 from paddock.daemon.endpoints import endpoints
-from paddock.daemon.listeners import gate, tell_doors, tell_limits, tell_log, tell_scheduler
+from paddock.daemon.listeners import (
+    gate,
+    tell_doors,
+    tell_gpus,
+    tell_limits,
+    tell_log,
+    tell_scheduler,
+)
 from paddock.daemon.lock import state_lock, unusable
 from paddock.daemon.observing import open_journal
 from paddock.daemon.parts import Parts
@@ -87,7 +94,10 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
     gpus = GpuRules(current, Pauses(config.state_dir), bus)
     stack.push_async_callback(gpus.aclose)
     scheduler: Scheduler[Instance] = Scheduler(
-        launcher, Limits.of(config), rules_of(config), planner=Planner(current, launcher)
+        launcher,
+        Limits.of(config),
+        rules_of(config),
+        planner=Planner(current, launcher, gpus.kept_free),
     )
     stack.push_async_callback(scheduler.aclose, 0.0)
     reloader = Reloader(source, current, library, bus)
@@ -120,6 +130,7 @@ def _listen(parts: Parts) -> None:
     bus.listen(tell_limits(parts.current, parts.scheduler))
     bus.listen(tell_log(parts.current))
     bus.listen(parts.gpus.heard)
+    bus.listen(tell_gpus(parts.scheduler))
 
 
 async def _begin(stack: AsyncExitStack, parts: Parts, source: Source) -> None:

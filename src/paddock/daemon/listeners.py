@@ -13,7 +13,7 @@ from paddock.config.schema import Config
 from paddock.config.schema import Door as DoorConfig
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
-from paddock.events import CatalogChanged, ConfigChanged, Event, Listener
+from paddock.events import CatalogChanged, ConfigChanged, Event, GpusChanged, Listener
 from paddock.gateway.door import Door
 from paddock.gateway.gate import Gate
 from paddock.library.library import Library
@@ -35,6 +35,16 @@ def tell_scheduler(
             refreshed = [models[model_id] for model_id in sorted(event.refreshed)]
             launcher.refresh(refreshed)
             scheduler.catalog_changed(removed=event.removed, replaced=replaced, refreshed=refreshed)
+
+    return tell
+
+
+def tell_gpus(scheduler: Scheduler[Instance]) -> Listener:
+    """What the owner keeps of the GPUs."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, GpusChanged):
+            scheduler.gpus_changed()
 
     return tell
 

@@ -141,14 +141,12 @@ class Scheduler(Generic[InstanceT]):
         """
         self._core.change(removed, replaced, refreshed)
 
-    async def gpus_changed(self) -> None:
+    def gpus_changed(self) -> None:
         """Take in that the owner keeps something else of the GPUs free.
 
         Models on one that must be left go when their requests have ended.
         """
-        if self._planner is not None:
-            engines = {one.seat.engine for one in self._core.state.residents if one.seat.engine}
-            self._core.vacate(await self._planner.closed(engines))
+        self._core.gpus_changed()
 
     def snapshot(self) -> SchedulerView:
         """What runs, what waits and what failed, now."""
