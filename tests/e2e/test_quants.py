@@ -131,6 +131,14 @@ def test_the_command_prints_them(library: House) -> None:
     assert rows[1].startswith("tiny-q4_k_m Q4_K_M ")
 
 
+def test_without_an_engine_drivers_tell_of_the_machine(house: House) -> None:
+    add(house, "tiny-q4_k_m", quantized("Q4_K_M"))
+    house.start(house.config(engines={"gone": {"llamaServer": str(house.folder / "nothing")}}))
+    (row,) = ask(house, "tiny-q4_k_m")["rows"]
+    assert row["place"] in {"one_gpu", "ram"}
+    assert row["context_most"] == 32768
+
+
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [

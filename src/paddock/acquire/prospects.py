@@ -90,6 +90,8 @@ def prospect(
     `context`: tokens that a request shall have; `fixed`: and no fewer, whatever that costs.
     `embeds`: it reads a text as a whole.
     """
+    if not bare.known:
+        return Fit(Place.UNKNOWN, shape.weights + shape.beside, source=source)
     longest = shape.context or context
     terms = _terms(min(context, longest), embeds=embeds or shape.encoder)
     plan = place(shape, terms, bare.devices, bare.host, Fixed(context=fixed))

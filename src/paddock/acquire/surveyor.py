@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from paddock.acquire.fits import usable_gpu, usable_ram
+from paddock.acquire.fits import Memory, usable_gpu, usable_ram
 from paddock.acquire.kin import family_of, is_built_alike, is_same
 from paddock.acquire.offer import Known
 from paddock.acquire.peek import peek
@@ -26,6 +26,7 @@ from paddock.engine.engines import Engines
 from paddock.errors import AcquireError, EngineError, GgufError, LibraryError
 from paddock.hardware.devices import Device
 from paddock.hardware.ram import RamReader
+from paddock.hardware.snapshot import machine
 from paddock.library.library import Library
 from paddock.library.model import Model
 from paddock.library.naming import family
@@ -54,14 +55,17 @@ class Surveyor:
         """By commit; what a family's header said."""
 
     async def bare(self, model: Model | None = None) -> Bare:
-        """What the engine of this model, or of any, has when nothing runs."""
+        """What the engine of this model, or of any, has when nothing runs.
+
+        Where no engine tells, it is what the drivers do.
+        """
         ram = await asyncio.to_thread(RamReader().read)
         total = min(ram.total, ram.limit) if ram.limit else ram.total
         try:
             listed = await self._devices(model)
         except (EngineError, TimeoutError) as error:
-            log.debug("the devices of the machine are not known: %s", error)
-            return Bare()
+            log.debug("no engine lists its devices: %s", error)
+            listed = await asyncio.to_thread(_by_drivers)
         free = (replace(one, free=usable_gpu(one.total)) for one in listed)
         return Bare(tuple(free), usable_ram(total))
 
@@ -88,9 +92,9 @@ class Surveyor:
         Raises LibraryError when this one cannot be read; others that cannot are left out.
         """
         header = await self._library.header(model)
-        found, seen = [model], {model.shards}
+        found, seen = [model], {model.shards, _file(model)}
         for other in self._library.catalog.models.values():
-            if other.path is None or other.shards in seen:
+            if other.path is None or seen & {other.shards, _file(other)}:
                 continue
             if not is_built_alike(model.header, other.header):
                 continue
@@ -100,7 +104,7 @@ class Surveyor:
                 continue
             if same:
                 found.append(other)
-                seen.add(other.shards)
+                seen |= {other.shards, _file(other)}
         return found
 
     # --- models of a hub -------------------------------------------------------------------------
@@ -158,6 +162,16 @@ class Surveyor:
             ):
                 return model
         return None
+
+
+def _by_drivers() -> tuple[Device, ...]:
+    gpus = Memory.of(machine()).gpus
+    return tuple(Device(f"GPU{number}", "", total, total) for number, total in enumerate(gpus))
+
+
+def _file(model: Model) -> str:
+    """What models have in common that are one file under several names."""
+    return model.twin or model.id
 
 
 def _is_near(parameters: int, told: int) -> bool:

@@ -30,12 +30,13 @@ def bare(*gpus: int, ram: int) -> Bare:
         ("llama", bare(ram=1000), "CPU", Place.RAM),
         ("llama", bare(ram=100), "no", Place.NOWHERE),
         ("bert", bare(1000, ram=1000), "1 GPU", Place.ONE_GPU),
+        ("llama", Bare(), "", Place.UNKNOWN),
     ],
 )
 def test_where_a_model_would_go(name: str, machine: Bare, said: str, place: Place) -> None:
     found = prospect(shape(name), 8192, machine, "header", fixed=True)
     assert (found.words, found.place) == (said, place)
-    assert (found.most > 0) is (place is not Place.NOWHERE)
+    assert (found.most > 0) is (place < Place.NOWHERE)
     assert (found.on_gpus > 0) >= (place <= Place.GPUS)
 
 
