@@ -6,7 +6,7 @@ however many are configured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -42,7 +42,7 @@ class Rules(Protocol):
 
 
 class _Free:
-    """No rules: only the number of models counts."""
+    """No rules: only the number of models and their memory count."""
 
     def must_leave(
         self,
@@ -60,6 +60,35 @@ class _Free:
 
 
 FREE: Final[Rules] = _Free()
+
+
+class Commands:
+    """The owner gave no rules: a command runs alone, for nobody knows what memory it will take.
+
+    So does every model of llama-swap's that is in no group.
+    """
+
+    def __init__(self, commands: Iterable[str]) -> None:
+        self._keys = frozenset(map(lookup_key, commands))
+
+    def must_leave(
+        self, target: str, running: frozenset[str], going: frozenset[str] = NOBODY
+    ) -> frozenset[str]:
+        """See `Rules.must_leave`."""
+        there = running | going
+        return there if self._is_command(target) else frozenset(filter(self._is_command, there))
+
+    def why(self, target: str, other: str) -> str:
+        """See `Rules.why`."""
+        command = target if self._is_command(target) else other
+        return f"{command} is a command and runs alone without `maxLoadedModels` or `groups`"
+
+    def group(self, model_id: str) -> str:  # noqa: ARG002
+        """See `Rules.group`."""
+        return ""
+
+    def _is_command(self, model_id: str) -> bool:
+        return lookup_key(model_id) in self._keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +156,5 @@ def rules_of(config: Config) -> Rules:
         return Matrix(config.matrix_rules, keys_of(config))
     if config.group_rules:
         return Groups(config.group_rules, keys_of(config))
-    return FREE
+    commands = [model_id for model_id, entry in config.models.items() if entry.cmd]
+    return Commands(commands) if commands and config.max_loaded_models is None else FREE

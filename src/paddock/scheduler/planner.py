@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.engine import devices as engine_devices
+from paddock.engine.arguments import takes_whole_inputs
 from paddock.engine.buffers import HOST, Parts
 from paddock.engine.engine import Engine
 from paddock.engine.launcher import Launcher
@@ -24,7 +25,7 @@ from paddock.errors import PaddockError
 from paddock.hardware.devices import Device
 from paddock.hardware.ram import RamReader
 from paddock.hardware.reservations import Kept
-from paddock.library.model import Model, Trait
+from paddock.library.model import Model
 from paddock.library.variant import context_of
 from paddock.memory.estimate import Estimate, Share
 from paddock.memory.layout import Layout
@@ -225,11 +226,12 @@ def _share(parts: Parts) -> Share:
 
 
 def _of_the_owners(measured: Measured, flags: OwnerFlags) -> Measured:
-    """Of the devices, those that the owner's flags allow."""
+    """Of the devices, those that the owner's flags allow, in his order: a split goes by it."""
     devices = measured.devices
     if flags.devices is not None:
-        names = {name.casefold() for name in flags.devices}
-        devices = tuple(one for one in devices if one.name.casefold() in names)
+        by_name = {one.name.casefold(): one for one in devices}
+        wanted = (by_name.get(name.casefold()) for name in flags.devices)
+        devices = tuple(one for one in wanted if one is not None)
     if flags.split_mode == "none":
         first = min(flags.main_gpu or 0, max(0, len(devices) - 1))
         devices = devices[first : first + 1]
@@ -251,7 +253,7 @@ def _terms(
     context = wish.context or _context(flags, slots, unified=unified, shape=shape)
     fixes = model.options.context is not None or model.settings.context_length is not None
     wanted = context or context_of(model, config.context_length) or LEAST
-    embeds = bool({Trait.EMBEDDING, Trait.RERANK} & model.traits)
+    embeds = takes_whole_inputs(model)
     batch = flags.batch or (wanted if embeds else model.options.batch) or 2048
     ubatch = flags.ubatch or (wanted if embeds else model.options.batch) or 512
     terms = Terms(
@@ -263,7 +265,7 @@ def _terms(
         keys=wish.cache or _cache(flags.keys),
         values=wish.cache or _cache(flags.values),
         flash=flags.flash is not False,
-        embedding=embeds,
+        embedding=embeds or flags.embedding,
         full_window=flags.full_window,
     )
     return terms, Fixed(bool(context) or fixes, bool(said))
@@ -271,10 +273,9 @@ def _terms(
 
 def _context(flags: OwnerFlags, slots: int, *, unified: bool, shape: Shape) -> int | None:
     """Tokens of each request by the owner's own flags; None: they do not say."""
-    if flags.kv_unified_per_slot:
-        return flags.kv_unified_per_slot
     if flags.context is None:
-        return None
+        own = flags.kv_unified_per_slot
+        return own * slots if own and unified else own
     total = flags.context or shape.context
     return total if unified else max(1, total // slots)
 
