@@ -106,7 +106,7 @@ def _until(moment: str | None) -> str:
     """In the owner's clock."""
     if moment is None:
         return ", until you resume it"
-    return f" until {datetime.fromisoformat(moment).astimezone():%a %H:%M}"
+    return f" until {datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _row(one: dict[str, Any]) -> list[str]:

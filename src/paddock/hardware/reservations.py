@@ -155,5 +155,8 @@ def _end(rule: Reservation, now: datetime) -> datetime | None:
 
 
 def until(end: datetime | None, now: datetime) -> str:
-    """` until Sat 23:30` on the clock of `now`; empty where there is no end."""
-    return f" until {end.astimezone(now.tzinfo):%a %H:%M}" if end else ""
+    """` until Sat 23:30` on the clock of `now`, with the date when that is far; empty for no end."""
+    if end is None:
+        return ""
+    day = "%a" if end - now < timedelta(days=WEEK - 1) else "%Y-%m-%d"
+    return f" until {end.astimezone(now.tzinfo):{day} %H:%M}"

@@ -83,6 +83,9 @@ def test_why_and_until_when():
     found = kept_free({"3090": [evening]}, ALL, at("2026-11-22 23:59"))["CUDA0"]
     assert found.why == "1.0 GiB of CUDA0 are kept free until Mon 01:30 (gpus.3090)"
     assert found.until == at("2026-11-23 01:30")
+    days = rule(days=["mon", "tue", "wed", "thu", "fri", "sat"])
+    found = kept_free({"3090": [days]}, ALL, at("2026-11-23 00:00"))["CUDA0"]
+    assert found.why == "CUDA0 is kept free until 2026-11-29 00:00 (gpus.3090)"
     found = kept_free({"3090": [rule()]}, ALL, at("2026-11-22 23:59"))["CUDA0"]
     assert (found.why, found.until) == ("CUDA0 is kept free (gpus.3090)", None)
 
