@@ -155,7 +155,7 @@ def _end(rule: Reservation, now: datetime) -> datetime | None:
 
 
 def until(end: datetime | None, now: datetime) -> str:
-    """` until Sat 23:30` on the clock of `now`, with the date when that is far; empty for no end."""
+    """` until Sat 23:30` on the clock of `now`, with the date if that is far; empty for no end."""
     if end is None:
         return ""
     day = "%a" if end - now < timedelta(days=WEEK - 1) else "%Y-%m-%d"
