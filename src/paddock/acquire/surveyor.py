@@ -57,7 +57,8 @@ class Surveyor:
     async def bare(self, model: Model | None = None) -> Bare:
         """What the engine of this model, or of any, has when nothing runs.
 
-        Where no engine tells, it is what the drivers do.
+        Where no engine tells, it is what the drivers do. A part is left to others, unless more than
+        that is free now: an idle machine is told as `/api/plan` tells it.
         """
         ram = await asyncio.to_thread(RamReader().read)
         total = min(ram.total, ram.limit) if ram.limit else ram.total
@@ -66,8 +67,8 @@ class Surveyor:
         except (EngineError, TimeoutError) as error:
             log.debug("no engine lists its devices: %s", error)
             listed = await asyncio.to_thread(_by_drivers)
-        free = (replace(one, free=usable_gpu(one.total)) for one in listed)
-        return Bare(tuple(free), usable_ram(total))
+        free = (replace(one, free=max(one.free, usable_gpu(one.total))) for one in listed)
+        return Bare(tuple(free), max(ram.free, usable_ram(total)))
 
     async def _devices(self, model: Model | None) -> tuple[Device, ...]:
         engine: Engine = (
@@ -166,7 +167,7 @@ class Surveyor:
 
 def _by_drivers() -> tuple[Device, ...]:
     gpus = Memory.of(machine()).gpus
-    return tuple(Device(f"GPU{number}", "", total, total) for number, total in enumerate(gpus))
+    return tuple(Device(f"GPU{number}", "", total, 0) for number, total in enumerate(gpus))
 
 
 def _file(model: Model) -> str:
