@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from tests.fakes.architectures import ALL
 from tests.fakes.house import House
 
 LISTED = (
@@ -161,3 +162,14 @@ def test_the_command_lists_pauses_and_resumes(house: House) -> None:
 )
 def test_what_the_command_refuses(two_gpus: House, words: list[str], code: int, told: str) -> None:
     assert told in paddock(two_gpus, *words, code=code).stderr
+
+
+def test_a_model_leaves_a_paused_gpu_and_comes_back_on_another(house: House) -> None:
+    ALL["llama"]().write(house.folder / "made.gguf").rename(house.models / "llama.gguf")
+    start(house)
+    house.load("llama")
+    assert "fits whole on Vulkan1" in house.said
+    house.ask("POST", f"{PATH}/Vulkan1/pause")
+    house.until(lambda: house.running() == [], "the model has left")
+    house.load("llama")
+    assert "fits whole on Vulkan0" in house.said
