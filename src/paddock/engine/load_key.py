@@ -20,7 +20,15 @@ from paddock.library.digest import Stamp
 from paddock.library.model import Model
 
 PASSING: Final = frozenset(
-    {"--port", "--host", "--alias", "--cors-origins", "--log-colors", "--log-verbosity", "--cache-ram"}
+    {
+        "--port",
+        "--host",
+        "--alias",
+        "--cors-origins",
+        "--log-colors",
+        "--log-verbosity",
+        "--cache-ram",
+    }
 )
 """Flags that have a value and no part in what is loaded."""
 _DEVICES: Final = tuple(one for one in ALLOWED_PREFIXES if one != "LC_")
