@@ -112,8 +112,11 @@ def _apart(ids: list[str], config: Config) -> str:
         ]
         fits = any(not group.swap for group in homes)
         return "" if fits else "make them members of one group with `swap: false`"
-    few = config.max_loaded_models is not None and config.max_loaded_models < len(ids)
-    return f"set `maxLoadedModels` to {len(ids)} or more" if few else ""
+    room = config.max_loaded_models
+    if room is None:  # as many as fit, but a command runs alone
+        entries = config.models.items()
+        room = 1 if any(entry.cmd for id_, entry in entries if id_.lower() in ids) else len(ids)
+    return f"set `maxLoadedModels` to {len(ids)} or more" if room < len(ids) else ""
 
 
 CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (

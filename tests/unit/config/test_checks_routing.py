@@ -220,9 +220,19 @@ def test_what_spills_over_runs_together(faults, said, suggestion):
     assert suggestion in fault.suggestion
 
 
+@pytest.mark.parametrize(("ids", "bad"), [("ac", True), ("ab", False)])
+def test_a_command_runs_alone_unless_a_number_is_given(faults, ids, bad):
+    models = {**MODELS, "C": {"cmd": "c ${PORT}"}}
+    found = faults(models=models, selectors=selector("spillover", *ids))
+    assert [fault.suggestion for fault in found.values()] == (
+        ["set `maxLoadedModels` to 2 or more"] * bad
+    )
+
+
 @pytest.mark.parametrize(
     "said",
     [
+        {},
         {"maxLoadedModels": 2},
         groups(False, "a", "b", "c"),
         groups(False, "AA", "B"),

@@ -8,7 +8,7 @@ import pytest
 
 from paddock.config.routing import Group
 from paddock.config.schema import Config
-from paddock.scheduler.coexist import FREE, Groups, rules_of
+from paddock.scheduler.coexist import FREE, Commands, Groups, rules_of
 from paddock.scheduler.matrix import Matrix
 
 SWITCHES = list(product([True, False], repeat=3))
@@ -96,12 +96,13 @@ MATRIX = {"vars": {"a": "x"}, "sets": {"s": "a"}}
 @pytest.mark.parametrize(
     ("config", "kind"),
     [
-        ({}, type(FREE)),
+        ({}, Commands),
+        ({"maxLoadedModels": 2}, type(FREE)),
         ({"groups": {"g": {"members": ["a"]}}}, Groups),
         ({"matrix": MATRIX}, Matrix),
         ({"routing": {"router": {"settings": {"groups": {"g": {"members": ["a"]}}}}}}, Groups),
         ({"routing": {"router": {"use": "matrix", "settings": {"matrix": MATRIX}}}}, Matrix),
-        ({"routing": {"router": {"use": "group", "settings": {"matrix": MATRIX}}}}, type(FREE)),
+        ({"routing": {"router": {"use": "group", "settings": {"matrix": MATRIX}}}}, Commands),
     ],
 )
 def test_the_rules_are_found_wherever_they_were_written(config, kind):
@@ -111,6 +112,16 @@ def test_the_rules_are_found_wherever_they_were_written(config, kind):
 
 def test_without_rules_nobody_must_leave():
     assert leave(FREE, "a", "abc") == ""
+    assert rules_of(Config.model_validate({"models": {"a": {"aliases": ["b"]}}})) is FREE
+
+
+def test_without_rules_a_command_runs_alone():
+    rules = Commands(["C", "d"])
+    assert leave(rules, "c", "abcd", "e") == "abcde"
+    assert leave(rules, "a", "abc", "d") == "cd"
+    assert leave(rules, "a", "ab") == ""
+    assert rules.why("a", "c").startswith("c is a command")
+    assert rules.why("c", "a").startswith("c is a command")
 
 
 def test_an_answer_costs_the_same_however_many_models_are_configured():
