@@ -127,7 +127,7 @@ class House:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"} | env,
+            env=_inherited() | {"PYTHONUNBUFFERED": "1"} | env,
         )
         self._reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._reader.start()
@@ -274,3 +274,8 @@ class Answer:
         """The data of each event of a stream."""
         lines = self.text.split("\n")
         return [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment without pytest's: a test's name may hold what children must not see."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
