@@ -38,7 +38,7 @@ class Outlook:
         progress = self._progress.get(instance or "")
         return Wait(
             model=waiting.model,
-            state="loading" if instance else "queued",
+            state="loading" if waiting.loading else "queued",
             position=waiting.position,
             reason=waiting.reason,
             progress=None if progress is None else round(progress, 2),

@@ -22,6 +22,8 @@ def reason(line: Line, state: State, now: float) -> str:
     history = state.failures.blocking(line.model, now)
     if history is not None and history.until < math.inf:
         return f"the model failed and is tried again in {history.until - now:.0f} s"
+    if line.model.id in state.looking:
+        return "its place is being planned"
     return "waits for room: " + "; ".join(_hindrances(line, state, now))
 
 
@@ -35,8 +37,6 @@ def _hindrances(line: Line, state: State, now: float) -> list[str]:
         ]
     if len(state.residents) >= state.limits.max_loaded:
         return [_occupation(r, line, state, now) for r in state.residents]
-    if line.model.id in state.looking:
-        return ["its place is being planned"]
     if wanted := _memory(line, state, now):
         return wanted
     ahead = (other.model.id for other in startable(state, now) if other is not line)

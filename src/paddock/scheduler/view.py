@@ -61,6 +61,8 @@ class WaitingView:
     priority: int
     """Its model's; higher goes first."""
     reason: str
+    loading: bool
+    """Its model loads, or where it will do so is being found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +122,24 @@ def _instance(resident: Resident, state: State, now: float) -> InstanceView:
 def _waiting(state: State, now: float) -> tuple[WaitingView, ...]:
     """One look at each line tells what all of it waits for."""
     looks = {
-        model_id: (reason(line, state, now), state.limits.priority(line.model), count(1))
+        model_id: (
+            reason(line, state, now),
+            state.limits.priority(line.model),
+            _is_loading(model_id, state),
+            count(1),
+        )
         for model_id, line in state.queue.lines.items()
     }
     return tuple(_waiter(waiter, *looks[waiter.model_id], now) for waiter in state.queue)
 
 
+def _is_loading(model_id: str, state: State) -> bool:
+    resident = state.resident(model_id)
+    return model_id in state.looking if resident is None else not resident.ready
+
+
 def _waiter(
-    waiter: Waiter, why: str, priority: int, positions: Iterator[int], now: float
+    waiter: Waiter, why: str, priority: int, loading: bool, positions: Iterator[int], now: float
 ) -> WaitingView:
     return WaitingView(
         model=waiter.model_id,
@@ -137,4 +149,5 @@ def _waiter(
         position=next(positions),
         priority=priority,
         reason=why,
+        loading=loading,
     )
