@@ -31,7 +31,13 @@ def home(house: House, cards: Cards) -> Iterator[House]:
     for number, (name, size) in enumerate(SIZES.items()):
         put(sized(layers=40, width=1024, weights=size + number), house.models, name)
     engine = {"llamaServer": str(house.engine), "env": {"FAKE_DEVICES": cards.listed}}
-    settings = house.config(engines={"fake": engine}, contextLength=4096, parallel=1, defaultTtl=0)
+    settings = house.config(
+        engines={"fake": engine},
+        contextLength=4096,
+        parallel=1,
+        defaultTtl=0,
+        models={"chat": {"args": "--fake die=cuda"}},
+    )
     del settings["maxLoadedModels"]
     yield house.start(settings, **cards.env)
     house.ask("GET", "/unload")
@@ -83,3 +89,18 @@ def test_what_others_take_meanwhile_counts_beside_our_own(home: House, cards: Ca
     assert home.running() == ["draw"]
     line = next(one for one in home.said.splitlines() if "evicted" in one)
     assert "GiB on CUDA0" in line
+
+
+def test_memory_that_nobody_told_of_is_missing(home: House) -> None:
+    """So the load is planned once more, with less, before anybody hears of it."""
+    for door, text in (("openai", "/v1/chat/completions"), ("ollama", "/api/chat")):
+        asked = {"model": "chat", "messages": [{"role": "user", "content": "a"}]}
+        answer = home.ask("POST", text, asked, door=door)
+        assert answer.status == 503
+        assert "not enough memory" in answer.text
+    starts = [line for line in home.said.splitlines() if "starting chat" in line]
+    assert [one.rpartition(" of ")[2].partition(" free")[0] for one in starts] == [
+        "8.0 GiB",
+        "7.2 GiB",
+    ]
+    home.load("game")
