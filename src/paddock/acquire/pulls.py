@@ -78,6 +78,8 @@ class Pulls:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._plans: dict[str, Plan] = {}
         """Of the pulls whose bytes come: what they still take is promised to them."""
+        self.resuming: asyncio.Future[None] | None = None
+        """Done when those of the daemon's last life are here; None: nobody waits for them."""
         self._planning = asyncio.Lock()
         self._flows: dict[Path | str, _Flow] = {}
         self._last = 0
@@ -133,6 +135,11 @@ class Pulls:
         if pull := self._pulls.get(pull_id):
             return pull
         raise UnknownId(f"no pull {pull_id[:20]!r}", hint="`paddock pulls` lists them")
+
+    async def known(self) -> None:
+        """Return when those that an earlier daemon began can be found, too."""
+        if self.resuming is not None:
+            await asyncio.wait([self.resuming])
 
     def all(self) -> list[Pull]:
         """All that are under way, and the last that ended; the newest last."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from paddock.config.document import Document, Mark, Place, read_text
+from paddock.config.document import Document, Mark, Place, dotted, read_text
 from paddock.config.ini import IniSection, Pair, parse_ini
 from paddock.config.merge import merge
 from paddock.config.preset_flags import (
@@ -52,19 +52,29 @@ def with_presets(
     `places` are the folders that relative paths (`folder`) and `~` (`home`) start at. Blocks.
     """
     named = document.values.get("presets")
-    files = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     documents = [document]
     problems: list[ConfigProblem] = []
-    for name in filter(None, files):
+    for number, name in enumerate(named if isinstance(named, list) else ()):
+        if not isinstance(name, str) or not name:
+            continue  # the schema refuses it
         try:
             file = resolved(name, places["folder"], places["home"])
             documents.append(read_presets(file, runner_of(document.values, places)))
         except ConfigError as error:
-            problems += error.problems
+            problems += (_placed(one, document, number) for one in error.problems)
         except ValueError:
             continue  # the schema refuses it
     merged, clashes = merge(documents)
     return merged, [*problems, *clashes]
+
+
+def _placed(problem: ConfigProblem, document: Document, number: int) -> ConfigProblem:
+    """What is wrong with a file as a whole is wrong where the configuration names it."""
+    if problem.line:
+        return problem
+    place = ("presets", number)
+    file, line = document.mark_of(place)
+    return ConfigProblem(f"{problem.file}: {problem.message}", file, line, dotted(place))
 
 
 def runner_of(values: Mapping[str, Any], places: Mapping[str, Path]) -> Runner:

@@ -59,6 +59,7 @@ class Pulling:
             self._pulls = Pulls(
                 self._current, self._library, self._bus, self._state_dir, self._hubs
             )
+            self._pulls.resuming = self._resuming
         return self._pulls, self._hubs
 
     def begin(self) -> None:

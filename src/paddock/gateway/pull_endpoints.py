@@ -72,14 +72,17 @@ class PullEndpoints:
 
     async def all(self, call: Call) -> web.Response:  # noqa: ARG002
         """The pulls under way, and those that ended last."""
+        await self._pulls.known()
         return web.json_response({"pulls": [_state(pull) for pull in self._pulls.all()]})
 
     async def follow(self, call: Call) -> web.StreamResponse:
         """How far one pull is, until it ends."""
+        await self._pulls.known()
         return await self._stream(call, self._pulls.find(unquote(call.rest)))
 
     async def cancel(self, call: Call) -> web.Response:
         """End a pull."""
+        await self._pulls.known()
         pull = self._pulls.find(unquote(call.rest))
         await self._pulls.cancel(pull)
         return web.json_response(_state(pull))

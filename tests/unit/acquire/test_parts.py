@@ -21,7 +21,7 @@ def spans_of(here: list[bool]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-@given(here=st.lists(st.booleans(), max_size=60), part_bytes=st.integers(1, 20), data=st.data())
+@given(here=st.lists(st.booleans(), max_size=30), part_bytes=st.integers(1, 20), data=st.data())
 def test_any_order_of_writing_fills_the_gaps_exactly(here, part_bytes, data):
     size, has = len(here), list(here)
     parts = Parts(size, part_bytes, spans_of(here))

@@ -256,11 +256,11 @@ def test_problems_have_the_line_in_the_presets_file(house):
         "[a]\nmodel = /a\n[b]\nmodel = /b\nstop-timeout = soon\n[c]\nmodel = /c\nalias = b\n",
     )
     assert refused(file) == [
+        ("config.yaml", 1, "presets[1]"),
         ("config.yaml", 3, "parallel"),
         ("models.ini", 1, "models.a"),
         ("models.ini", 3, "models.b.unloadTimeout"),
         ("models.ini", 6, "models.c.aliases[0]"),
-        ("none.ini", 0, ""),
     ]
 
 
