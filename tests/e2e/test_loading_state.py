@@ -27,9 +27,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         "stepwise": {"args": "--fake load=0.9 --fake steps=3"},
         "gated": {"args": f"--fake load_gate={house.folder / 'gate'}"},
         "sick": {"args": f"--fake load_gate={house.folder / 'death'} --fake die=oom"},
-        "single": {"parallel": 1},
+        "single": {"parallel": 1, "pinned": True},
         "silent": {"args": "--fake load=0.2", "sendLoadingState": False},
-        "ready": {},
+        "ready": {"pinned": True},  # nobody who needs memory sends them away
     }
     for name in ways:
         house.add(name)
