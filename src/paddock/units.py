@@ -94,6 +94,18 @@ def decimal_bytes(count: float) -> str:
     return f"{int(count)} B"
 
 
+def processor(size: int, on_gpu: int) -> str:
+    """`100% GPU`, `100% CPU`, or `25%/75% CPU/GPU` of the memory that a model takes."""
+    if on_gpu == 0:
+        return "100% CPU"
+    if on_gpu == size:
+        return "100% GPU"
+    if size <= 0 or on_gpu > size:
+        return "Unknown"
+    cpu = round(100 * (size - on_gpu) / size)
+    return f"{cpu}%/{100 - cpu}% CPU/GPU"
+
+
 def format_count(count: float) -> str:
     """`268M`, `8.0B`, `1.1T`: a parameter count as model cards print it."""
     for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):

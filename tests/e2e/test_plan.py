@@ -4,22 +4,44 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.fakes.architectures import ALL
+from tests.fakes.caller import Crowd
 from tests.fakes.gguf_maker import Gguf
 from tests.fakes.house import House
+from tests.fakes.sized_models import put, sized
+
+TOOK = "memory=CPU:12.5,Fake0:1300"  # and 1 MiB for its output
 
 
 @pytest.fixture
 def planning(house: House) -> House:
-    """A daemon with two models that could run, one of the owner's and one that is none."""
-    for name in ("llama", "bert"):
-        ALL[name]().write(house.folder / "made.gguf").rename(house.models / f"{name}.gguf")
-    Gguf("strange").write(house.folder / "made.gguf").rename(house.models / "strange.gguf")
-    own = {"mine": {"cmd": house.command(), "proxy": "http://127.0.0.1:${PORT}"}}
-    return house.start(house.config(models=own, defaultModelArgs="--no-webui -ngl 3"))
+    """A daemon whose one GPU has room for one of two large models, and some that are special."""
+    files = {
+        "llama": ALL["llama"](),
+        "bert": ALL["bert"](),
+        "strange": Gguf("strange"),
+        "large": sized(layers=16, heads=40),
+        "larger": sized(layers=16, heads=40, weights=24),
+        "forced": ALL["llama"](),
+        "odd": ALL["llama"](),
+    }
+    for name, made in files.items():
+        put(made, house.models, name)
+    entries = {
+        "mine": {"cmd": house.command("--fake", TOOK), "proxy": "http://127.0.0.1:${PORT}"},
+        "large": {"args": f"--fake {TOOK}"},
+        "forced": {"args": "-ngl 3"},
+        "odd": {"args": "--override-tensor blk.0.*=CPU"},
+    }
+    config = house.config(
+        models=entries, defaultModelArgs="--no-webui", defaultTtl=0, sendLoadingState=True
+    )
+    del config["maxLoadedModels"]
+    return house.start(config)
 
 
 def ask(house: House, query: str) -> Any:
@@ -28,9 +50,21 @@ def ask(house: House, query: str) -> Any:
     return answer.json()
 
 
+def paddock(house: House, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "paddock", *words, "--host", house.url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_a_plan_tells_where_and_why_and_starts_nothing(planning: House) -> None:
     told = ask(planning, "model=llama")
     assert (told["kind"], told["context"], told["parallel"]) == ("gpu", 8192, 2)
+    assert told["processor"] == "100% GPU"
     assert told["trusted"]
     assert told["flags"][:4] == ["--device", "Fake0", "--gpu-layers", "13"]
     (device,) = told["devices"]
@@ -39,9 +73,15 @@ def test_a_plan_tells_where_and_why_and_starts_nothing(planning: House) -> None:
     parts = ("weights_bytes", "kv_bytes", "compute_bytes", "outside_bytes")
     assert device["needed_bytes"] == sum(device[part] for part in parts)
     assert told["host"]["may_grow"]["prompt_cache_bytes"] == 8192 << 20
-    assert "-ngl" in told["notes"][0]
-    assert "not placed by this plan yet" in told["notes"][-1]
+    assert (told["leave"], told["needs"], told["running"]) == ([], "", None)
+    assert told["seconds"] >= 1
+    assert told["seconds_estimated"]
     assert planning.running() == []
+
+    printed = paddock(planning, "plan", "llama")
+    assert printed.startswith("llama: whole on one GPU\n")
+    assert "by its size" in printed
+    assert "Flags: --device Fake0" in printed
 
 
 def test_what_is_asked_for_is_kept(planning: House) -> None:
@@ -50,10 +90,79 @@ def test_what_is_asked_for_is_kept(planning: House) -> None:
     assert ask(planning, "model=bert")["context"] == 512
 
 
+def test_flags_of_the_owners_are_part_of_it(planning: House) -> None:
+    told = ask(planning, "model=forced")
+    assert (told["kind"], told["gpu_layers"]) == ("hybrid", 3)
+    assert told["processor"] == "2/12 layers GPU"
+    assert told["flags"][2:4] == ["--gpu-layers", "3"]
+    assert "--override-tensor" in ask(planning, "model=odd")["doubts"][-1]
+
+
 def test_an_unknown_architecture_is_planned_with_doubts(planning: House) -> None:
     told = ask(planning, "model=strange")
     assert not told["trusted"]
     assert "strange" in told["doubts"][0]
+
+
+def test_who_would_leave_and_what_runs(planning: House, crowd: Crowd, tmp_path: Path) -> None:
+    crowd.ask("large", f"gate={tmp_path / 'go'}").until("t0 ")
+    told = ask(planning, "model=larger")
+    assert [(one["model"], one["busy"]) for one in told["leave"]] == [("large", True)]
+    assert "on Fake0" in told["needs"]
+    assert told["needs"] in told["leave"][0]["why"]
+    assert told["devices"][0]["free_bytes"] < told["devices"][0]["needed_bytes"]
+    assert "large would leave first when its requests have ended" in paddock(
+        planning, "plan", "larger"
+    )
+
+    planning.until(lambda: ask(planning, "model=large")["learned"], "its load is remembered")
+    again = ask(planning, "model=large")
+    assert again["leave"] == []
+    assert again["devices"][0]["needed_bytes"] >= 1300 << 20
+    assert not again["seconds_estimated"]
+    assert again["running"]["processor"] == "100% GPU"
+    assert again["running"]["memory"]["Fake0"] == 1301 << 20
+    assert planning.running() == ["large"]
+    assert "large: whole on one GPU (now ready 100% GPU)" in paddock(planning, "plan", "large")
+    (tmp_path / "go").touch()
+
+
+def test_who_waits_for_memory_is_told_who_holds_it(
+    planning: House, crowd: Crowd, tmp_path: Path
+) -> None:
+    crowd.ask("large", f"gate={tmp_path / 'go'}").until("t0 ")
+    crowd.ask("larger").until(" on Fake0 is needed)")
+    (waiting,) = planning.get("/api/queue")["waiting"]
+    printed = paddock(planning, "ps")
+    (tmp_path / "go").touch()
+
+    assert waiting["reason"].startswith("waits for room: large serves 1 request, its turn ends in")
+    large, _titles, larger = printed.splitlines()[1:]
+    assert "100% GPU" in large
+    assert large.split()[-1] == "Forever"
+    assert larger.startswith("larger ")
+    assert "GiB on Fake0 is needed" in larger
+
+
+def test_of_a_command_what_it_took_the_last_time(planning: House) -> None:
+    refused = planning.ask("GET", "/api/plan?model=mine")
+    assert (refused.status, "cannot be planned" in refused.text) == (400, True)
+
+    planning.load("mine")
+    planning.until(
+        lambda: planning.ask("GET", "/api/plan?model=mine").status == 200, "it is remembered"
+    )
+    told = ask(planning, "model=mine")
+    assert told["kind"] == "command"
+    assert [one["needed_bytes"] for one in told["devices"]] == [1301 << 20]
+    assert told["running"]["state"] == "ready"
+    printed = paddock(planning, "plan", "mine")
+    assert "mine: where it likes" in printed
+    assert "It loaded in" in printed
+
+    (leaver,) = ask(planning, "model=llama")["leave"]
+    assert (leaver["model"], leaver["busy"]) == ("mine", False)
+    assert "runs alone" in leaver["why"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +170,6 @@ def test_an_unknown_architecture_is_planned_with_doubts(planning: House) -> None
     [
         ("", 400, "model is missing"),
         ("model=nosuch", 404, "nosuch"),
-        ("model=mine", 400, "cannot be planned"),
         ("model=llama&ctx=0", 400, "ctx must be"),
         ("model=llama&ctx=%D9%A3", 400, "ctx must be"),
         ("model=llama&parallel=100000", 400, "parallel must be"),
@@ -74,17 +182,3 @@ def test_questions_that_have_no_answer(
     answer = planning.ask("GET", f"/api/plan?{query}")
     assert words in answer.text
     assert answer.status == status
-
-
-def test_the_command_prints_it(planning: House) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "paddock", "plan", "llama", "--host", planning.url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert "llama: whole on one GPU" in done.stdout
-    assert "Fake0" in done.stdout
-    assert "Flags: --device Fake0" in done.stdout
-    assert "not placed by this plan yet" in done.stderr

@@ -9,6 +9,9 @@ from paddock import units
 decimal_bytes = units.decimal_bytes
 """Sizes as Ollama tells them."""
 
+processor = units.processor
+"""Shares of memory as Ollama tells them."""
+
 _FOR_EVER_YEARS = 20
 
 
@@ -63,18 +66,6 @@ def until(when: str, now: datetime | None = None) -> str:
     if seconds > _FOR_EVER_YEARS * 365 * 86400:
         return "Forever"
     return f"{span(seconds)} from now"
-
-
-def processor(size: int, on_gpu: int) -> str:
-    """`100% GPU`, `100% CPU`, or `25%/75% CPU/GPU` of the memory that a model takes."""
-    if on_gpu == 0:
-        return "100% CPU"
-    if on_gpu == size:
-        return "100% GPU"
-    if size <= 0 or on_gpu > size:
-        return "Unknown"
-    cpu = round(100 * (size - on_gpu) / size)
-    return f"{cpu}%/{100 - cpu}% CPU/GPU"
 
 
 def go_duration(nanoseconds: float) -> str:

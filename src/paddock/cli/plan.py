@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ _KINDS = {
     "hybrid": "GPU and processor",
     "cpu": "processor alone",
     "refused": "does not fit",
+    "command": "where it likes",
 }
 
 
@@ -38,7 +40,10 @@ def command(
     host: str | None,
     as_json: bool,
 ) -> None:
-    """Tell which devices would hold MODEL, how many bytes of each, and why. Nothing is changed."""
+    """Tell which devices would hold MODEL, how many bytes of each, why, and who must leave first.
+
+    Nothing is changed.
+    """
     asked = {"model": model, "ctx": ctx, "parallel": parallel, "kv": kv}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     plan = connect(host).get(f"/api/plan?{query}")
@@ -46,38 +51,62 @@ def command(
         options.print_json(plan)
         return
     click.echo(printable(shown(plan)), nl=False)
-    for note in plan["notes"]:
-        click.echo(printable(note), err=True)
 
 
 def shown(plan: dict[str, Any]) -> str:
     """The plan as text, a line end at its end."""
-    lines = [f"{plan['model']}: {_KINDS.get(plan['kind'], plan['kind'])}", plan["reason"]]
+    lines = [f"{plan['model']}: {_KINDS.get(plan['kind'], plan['kind'])}{_now(plan['running'])}"]
+    lines += [plan["reason"]]
     lines += [f"  It would help: {one}." for one in plan["helps"]]
+    lines += [f"  {_leaves(one)}" for one in plan["leave"]]
     if plan["kind"] != "refused":
-        requests = "request" if plan["parallel"] == 1 else "requests at once"
-        lines.append(f"{plan['context']} tokens for each of {plan['parallel']} {requests}.")
-        lines += ["", *_table(plan), "", *_growth(plan["host"]["may_grow"])]
-        lines += [f"Flags: {' '.join(plan['flags'])}"]
+        lines += [*_promises(plan), "", *_table(plan), ""]
+    if plan["flags"]:
+        lines += [*_growth(plan["host"]["may_grow"]), f"Flags: {' '.join(plan['flags'])}"]
     lines += [f"Only about: {doubt}." for doubt in plan["doubts"]]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _now(running: dict[str, Any] | None) -> str:
+    """Where it is at this moment, when it is in memory."""
+    if running is None:
+        return ""
+    return f" (now {' '.join(filter(None, (running['state'], running['processor'])))})"
+
+
+def _leaves(one: dict[str, Any]) -> str:
+    when = " when its requests have ended" if one["busy"] else ""
+    return f"{one['model']} would leave first{when}: {one['why']}."
+
+
+def _promises(plan: dict[str, Any]) -> Iterator[str]:
+    """What requests get, and when."""
+    from paddock.units import format_duration
+
+    requests = "request" if plan["parallel"] == 1 else "requests at once"
+    if plan["context"]:
+        yield f"{plan['context']} tokens for each of {plan['parallel']} {requests}."
+    if plan["seconds"] is not None:
+        took = format_duration(plan["seconds"])
+        guessed = plan["seconds_estimated"]
+        yield f"Loads in about {took}, by its size." if guessed else f"It loaded in {took} before."
 
 
 def _table(plan: dict[str, Any]) -> list[str]:
+    """Bytes by place; of a command only what it took the last time is known."""
+    on_gpus = sum(one.get("layers", 0) for one in plan["devices"])
+    ram = {"name": "RAM", **plan["host"]}
+    if "layers" in plan:
+        ram["layers"] = plan["layers"] - on_gpus
+    return table(_TITLES, map(_row, (*plan["devices"], ram))).splitlines()
+
+
+def _row(place: dict[str, Any]) -> list[str]:
     from paddock.units import format_bytes
 
-    on_gpus = sum(one["layers"] for one in plan["devices"])
-    ram = {"name": "RAM", "layers": plan["layers"] - on_gpus, **plan["host"]}
-    rows = [
-        [
-            one["name"],
-            format_bytes(one["free_bytes"]),
-            str(one["layers"]),
-            *(format_bytes(one[part]) if one[part] else "-" for part in _PARTS),
-        ]
-        for one in (*plan["devices"], ram)
-    ]
-    return table(_TITLES, rows).splitlines()
+    free = format_bytes(place["free_bytes"]) if "free_bytes" in place else "-"
+    parts = (format_bytes(place[part]) if place[part] else "-" for part in _PARTS)
+    return [place["name"], free, str(place.get("layers", "-")), *parts]
 
 
 def _growth(growth: dict[str, int]) -> list[str]:

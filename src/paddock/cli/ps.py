@@ -47,7 +47,10 @@ def command(prefix: str | None, long: bool, host: str | None, as_json: bool) -> 
 
 _INSTANCES = "/api/paddock/instances"
 _SHORT = ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL")
-_INSTANCE = ("MODEL", "STATE", "ENGINE", ">BUSY", ">IDLE", ">UNLOADS IN", ">SIZE", ">PID", "MEMORY")
+_INSTANCE = (
+    *("MODEL", "STATE", "ENGINE", "PROCESSOR", ">CONTEXT", ">BUSY", ">IDLE", ">UNLOADS IN"),
+    *(">SIZE", ">PID", "MEMORY"),
+)
 _WAITING = ("WAITING FOR", "CLIENT", ">POSITION", ">PRIORITY", ">SINCE", "WHY")
 _FAILURE = ("FAILED", "KIND", ">NEXT TRY IN", "WHY")
 
@@ -65,25 +68,27 @@ def _short_rows(client: Client, wanted: str, instances: list[dict[str, Any]]) ->
     """Ollama's columns; a model that is not ready yet, or no more, says so in the last one."""
     from paddock.cli.ollama_units import decimal_bytes, processor, until
 
-    changing = {_key(one["model"]): one for one in instances if one["state"] != "ready"}
+    known = {_key(one["model"]): one for one in instances}
+    changing = {key: one for key, one in known.items() if one["state"] != "ready"}
     rows = []
     for one in client.get("/api/ps")["models"]:
         if not one["name"].casefold().startswith(wanted):
             continue
         also = changing.pop(_key(one["name"]), None)
         size, on_gpu = one["size"], one.get("size_vram", 0)
+        places = known.get(_key(one["name"]), {}).get("processor")
         rows.append(
             [
                 one["name"],
                 one["digest"][:12],
                 decimal_bytes(size),
-                processor(size, on_gpu),
+                places or processor(size, on_gpu),
                 str(one.get("context_length") or ""),
                 _changing(also) if also else until(one["expires_at"]),
             ]
         )
     return rows + [
-        [left["model"], "", decimal_bytes(left["size"]), "", "", _changing(left)]
+        [left["model"], "", decimal_bytes(left["size"]), left["processor"], "", _changing(left)]
         for left in changing.values()
     ]
 
@@ -103,6 +108,8 @@ def _instance(one: dict[str, Any]) -> list[str]:
         one["model"],
         _state(one),
         one["engine"],
+        one["processor"],
+        str(one["context"] or ""),
         f"{one['active']}/{one['slots']}",
         "" if one["active"] else _seconds(one["idle_seconds"]),
         _seconds(one["expires_in"]),

@@ -135,7 +135,7 @@ def _planning(parts: Parts, names: Names) -> Callable[[], Make]:
     def load() -> Make:
         from paddock.gateway.plan_endpoint import PlanEndpoint  # noqa: PLC0415 - when asked
 
-        return lambda: PlanEndpoint(parts.current, names, parts.launcher).routes()
+        return lambda: PlanEndpoint(names, parts.scheduler, parts.launcher).routes()
 
     return load
 

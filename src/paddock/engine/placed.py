@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+ALL_ON_GPUS: Final = "100% GPU"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,10 @@ class Placed:
     """The part of its bytes that is on GPUs, from 0 to 1."""
     reason: str
     """Why it goes there, in a sentence or two."""
+    planned: Mapping[str, int] = field(default_factory=dict)
+    """Bytes by device that its engine will tell, by the plan; `CPU` is the machine's own memory."""
+
+    @property
+    def whole(self) -> bool:
+        """All its layers are on GPUs; the table of tokens never is."""
+        return self.processor == ALL_ON_GPUS

@@ -17,6 +17,7 @@ from paddock.engine.engines import Engines
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.errors import EngineMissing
+from paddock.gateway.places import processor
 from paddock.hardware.devices import Device
 from paddock.hardware.fdinfo import Held, HeldReader, together
 from paddock.hardware.ram import Ram, RamReader
@@ -178,7 +179,9 @@ def _instance(use: Use) -> dict[str, Any]:
         "engine": instance.engine,
         "pid": instance.pid,
         "state": str(instance.state),
+        "processor": processor(instance),
         "memory": {name: parts[name] for name in sorted(parts, key=lambda name: name == HOST)},
+        "planned_bytes": dict(instance.placed.planned) if instance.placed else {},
         "cards": {place: held._asdict() for place, held in use.cards.items()},
         "resident_bytes": use.resident.own,
         "resident_files_bytes": use.resident.files,

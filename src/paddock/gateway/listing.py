@@ -15,6 +15,7 @@ from paddock.config.model_entry import ModelEntry
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import InstanceState
+from paddock.gateway import places
 from paddock.gateway.model_list import STATUS, states
 from paddock.gateway.queue_endpoint import waiting_rows
 from paddock.gateway.routes import Call, Route
@@ -90,6 +91,7 @@ class Listing:
 
     def _instance(self, view: InstanceView) -> dict[str, Any]:
         instance = self._launcher.find(view.instance)
+        placed = instance.placed if instance else None
         return {
             "model": view.model,
             "instance": view.instance,
@@ -102,8 +104,11 @@ class Listing:
             "idle_seconds": view.idle,
             "ttl": view.ttl,
             "keep_alive": -1 if math.isinf(view.keep_alive) else view.keep_alive,
-            "context": (instance.context if instance else 0) or view.context,
+            "context": (places.context(instance) if instance else 0) or view.context,
+            "processor": places.processor(instance) if instance else "",
             "memory": dict(instance.memory) if instance else {},
+            "planned": dict(placed.planned) if placed else {},
+            "reason": placed.reason if placed else "",
             "expires_in": view.unload_in,
             "load_seconds": view.load_time,
             "size": instance.model.size if instance else 0,

@@ -5,66 +5,45 @@ Imported when it is first asked.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiohttp import web
 
-from paddock.config.current import Current
-from paddock.config.schema import Config
-from paddock.engine import devices as engine_devices
-from paddock.engine.engine import Engine
+from paddock.engine.buffers import HOST, Parts
+from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
+from paddock.engine.learned import Taken
 from paddock.errors import InvalidRequest, NotObserved
+from paddock.gateway import places
 from paddock.gateway.naming import Names
 from paddock.gateway.routes import Call, Route
 from paddock.hardware.devices import Device
-from paddock.hardware.ram import RamReader
-from paddock.library.model import Model, Trait
-from paddock.library.variant import context_of
+from paddock.library.model import Model
+from paddock.library.twins import running_id
 from paddock.memory.estimate import Estimate, Share
-from paddock.memory.flags import flags
 from paddock.memory.layout import homes
-from paddock.memory.placement import LEAST, Fixed, Plan, place
-from paddock.memory.shape import Shape
-from paddock.memory.shapes import Shapes
-from paddock.memory.terms import CACHE_TYPES, Terms
+from paddock.memory.placement import Plan
+from paddock.memory.question import Question
+from paddock.memory.terms import CACHE_TYPES
+from paddock.scheduler.look import placed
+from paddock.scheduler.outlook import Outlook
+from paddock.scheduler.planner import Wish
+from paddock.scheduler.scheduler import Scheduler
 
 MOST_CONTEXT: Final = 1 << 24
 MOST_SLOTS: Final = 512
-ASK_SECONDS: Final = 10.0
-"""How long an engine may take to list its devices."""
-NOT_YET: Final = (
-    "Models are not placed by this plan yet: llama-server still decides where their layers go."
-)
-
-
-WEIGHING: Final = frozenset(
-    {
-        *("-ngl", "--gpu-layers", "--n-gpu-layers", "-ts", "--tensor-split", "-sm", "--split-mode"),
-        *("-dev", "--device", "-mg", "--main-gpu", "-ot", "--override-tensor", "-nkvo"),
-        *("-cmoe", "--cpu-moe", "-ncmoe", "--n-cpu-moe", "--no-kv-offload", "--swa-full"),
-        *("-c", "--ctx-size", "-np", "--parallel", "-kvu", "--kv-unified", "-fa", "--flash-attn"),
-        *("-ctk", "--cache-type-k", "-ctv", "--cache-type-v", "-b", "--batch-size"),
-        *("-ub", "--ubatch-size", "-md", "--model-draft", "--lora", "--mmproj"),
-    }
-)
-"""Flags of the owner's that change how much memory a model takes, or where."""
-
-
-class _Wish(NamedTuple):
-    terms: Terms
-    fixed: Fixed
+LOAD_RATE: Final = 1 << 30
+"""Bytes of weights in a second, where nothing is known: what a good disk reads."""
+START_SECONDS: Final = 1.0
+"""What a load takes beside reading."""
 
 
 class PlanEndpoint:
     """Plans."""
 
-    def __init__(self, current: Current, names: Names, launcher: Launcher) -> None:
-        self._current, self._names, self._launcher = current, names, launcher
-        self._shapes = Shapes()
+    def __init__(self, names: Names, scheduler: Scheduler[Instance], launcher: Launcher) -> None:
+        self._names, self._scheduler, self._launcher = names, scheduler, launcher
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
@@ -75,87 +54,61 @@ class PlanEndpoint:
         query = dict(call.request.query)
         if not query.get("model"):
             raise InvalidRequest("model is missing", param="model", hint="ask /api/plan?model=NAME")
-        model = self._names.resolve_here(query["model"])
-        if model.path is None:
-            raise InvalidRequest(
-                f"{model.id} is a command of the owner's and cannot be planned",
-                param="model",
-                hint="ask for a model that is a GGUF file",
-            )
-        wish = _wish(model, self._current.config, query)
-        shape = await self._shape(model)
-        engine = self._launcher.engines.choose(model)
-        devices = self._left(engine.name, await _listed(engine))
-        ram = await asyncio.to_thread(RamReader().read)
-        plan = place(shape, wish.terms, devices, ram.free, wish.fixed)
-        told = {
-            "model": model.id,
-            "engine": engine.name,
-            **_told(plan, shape),
-            "devices": [_device(one, plan, shape) for one in devices],
-            "host": {"free_bytes": ram.free, **_host(plan.estimate)},
-            "notes": [*_notes(model, self._current.config), NOT_YET],
-        }
-        return web.json_response(told)
+        model, wish = self._names.resolve_here(query["model"]), _wish(query)
+        try:
+            outlook = await self._scheduler.outlook(model, wish)
+        except TimeoutError:
+            hint = "ask again soon; `paddock hardware` shows what engines tell"
+            raise NotObserved("the engine did not list its devices in time", hint=hint) from None
+        if outlook is None:
+            raise InvalidRequest("memory is not looked at here", param="model")
+        return web.json_response(
+            {
+                "model": model.id,
+                "engine": self._launcher.engines.choose(model).name,
+                **_planned(model, outlook),
+                "leave": [one._asdict() for one in outlook.leave],
+                "needs": outlook.needs,
+                "running": self._running(model),
+            }
+        )
 
-    async def _shape(self, model: Model) -> Shape:
-        if (known := self._shapes.known(model)) is not None:
-            return known
-        shape = await asyncio.to_thread(self._shapes.read, model)
-        self._shapes.keep(model, shape)
-        return shape
-
-    def _left(self, engine: str, devices: tuple[Device, ...]) -> tuple[Device, ...]:
-        """The devices with what our own children hold taken off, where no driver counts it."""
-        living = [one for one in self._launcher.living() if one.engine == engine]
-        claimed = {
-            device.name: sum(one.memory.get(device.name, 0) for one in living) for device in devices
-        }
-        return tuple(replace(one, free=one.left(claimed[one.name])) for one in devices)
+    def _running(self, model: Model) -> dict[str, Any] | None:
+        """Where it is now, if it is in memory."""
+        views = self._scheduler.snapshot().instances
+        mine = (one for one in views if one.model == running_id(model))
+        for view in mine:
+            if (instance := self._launcher.find(view.instance)) is not None:
+                return {
+                    "instance": view.instance,
+                    "state": str(view.state),
+                    "processor": places.processor(instance),
+                    "context": places.context(instance) or view.context,
+                    "parallel": instance.slots,
+                    "memory": dict(places.memory(instance)),
+                }
+        return None
 
 
-async def _listed(engine: Engine) -> tuple[Device, ...]:
-    try:
-        async with asyncio.timeout(ASK_SECONDS):
-            return await engine_devices.devices(engine)
-    except TimeoutError:
-        raise NotObserved(
-            f"{engine.name} did not list its devices in {ASK_SECONDS:.0f} s", hint="ask again soon"
-        ) from None
+# --- what is asked -----------------------------------------------------------------------------
 
 
-def _wish(model: Model, config: Config, query: Mapping[str, str]) -> _Wish:
-    """What is wanted: what the request says, else what the owner does."""
-    context = _number(query, "ctx", MOST_CONTEXT)
-    slots = _number(query, "parallel", MOST_SLOTS)
-    kind = query.get("kv") or "f16"
-    if kind not in CACHE_TYPES:
+def _wish(query: Mapping[str, str]) -> Wish:
+    kind = query.get("kv") or None
+    if kind is not None and kind not in CACHE_TYPES:
         raise InvalidRequest(
             f"kv is {kind!r}: there is no such type", param="kv", hint=f"one of {_LISTED}"
         )
-    embeds = bool({Trait.EMBEDDING, Trait.RERANK} & model.traits)
-    wanted = context or context_of(model, config.context_length) or LEAST
-    batch = wanted if embeds else (model.options.batch or 0)
-    terms = Terms(
-        wanted,
-        slots or model.settings.parallel or config.parallel,
-        keys=kind,
-        values=kind,
-        embedding=embeds,
-    )
-    if batch:
-        terms = replace(terms, batch=batch, ubatch=batch)
-    said = model.options.context is not None or model.settings.context_length is not None
-    return _Wish(terms, Fixed(bool(context) or said, bool(slots or model.settings.parallel)))
+    return Wish(_number(query, "ctx", MOST_CONTEXT), _number(query, "parallel", MOST_SLOTS), kind)
 
 
 _LISTED: Final = ", ".join(CACHE_TYPES)
 
 
-def _number(query: Mapping[str, str], name: str, most: int) -> int:
+def _number(query: Mapping[str, str], name: str, most: int) -> int | None:
     text = query.get(name, "")
     if not text:
-        return 0
+        return None
     if not text.isdecimal() or not text.isascii() or len(text) > 9 or not 1 <= int(text) <= most:
         raise InvalidRequest(
             f"{name} must be a whole number from 1 to {most}", param=name, hint="leave it out"
@@ -163,10 +116,35 @@ def _number(query: Mapping[str, str], name: str, most: int) -> int:
     return int(text)
 
 
-def _told(plan: Plan, shape: Shape) -> dict[str, Any]:
-    count = len(shape.layers)
+# --- what is told ------------------------------------------------------------------------------
+
+
+def _planned(model: Model, outlook: Outlook) -> dict[str, Any]:
+    if outlook.question is not None and outlook.plan is not None:
+        return {
+            **_told(outlook.question, outlook.plan),
+            "devices": [
+                _device(one, outlook.plan, len(outlook.question.shape.layers))
+                for one in outlook.devices
+            ],
+            "host": {"free_bytes": outlook.host, **_host(outlook.plan.estimate)},
+        }
+    if outlook.taken is not None:
+        return _last_time(model, outlook.taken)
+    raise InvalidRequest(
+        f"{model.id} is a command of the owner's and cannot be planned",
+        param="model",
+        hint="load it once: what it takes is remembered if it tells, as llama-server does",
+    )
+
+
+def _told(question: Question, plan: Plan) -> dict[str, Any]:
+    shape, count = question.shape, len(question.shape.layers)
+    chosen = placed(question, plan)
+    known = question.seconds.get((plan.terms, plan.layout))
     return {
         "kind": plan.kind,
+        "processor": chosen.processor if chosen.words else "",
         "reason": plan.reason,
         "helps": list(plan.helps),
         "context": plan.context,
@@ -175,27 +153,39 @@ def _told(plan: Plan, shape: Shape) -> dict[str, Any]:
         "trained_context": shape.context,
         "layers": count,
         "gpu_layers": min(plan.layout.gpu_layers, count + 1),
-        "cpu_expert_layers": plan.layout.cpu_experts,
+        "cpu_expert_layers": min(plan.layout.cpu_experts, count),
         "trusted": plan.estimate.trusted,
-        "doubts": _doubts(plan.estimate),
-        "flags": flags(plan, shape),
+        "learned": known is not None,
+        "doubts": _doubts(question, plan.estimate),
+        "flags": list(chosen.words),
+        "seconds": _expected(plan) if known is None else known,
+        "seconds_estimated": known is None,
     }
 
 
-def _doubts(numbers: Estimate) -> list[str]:
+def _expected(plan: Plan) -> float | None:
+    """Seconds until it is loaded, by its size; None for what is not."""
+    if plan.kind == "refused":
+        return None
+    parts = (*plan.estimate.devices.values(), plan.estimate.host)
+    return round(START_SECONDS + sum(one.weights for one in parts) / LOAD_RATE, 1)
+
+
+def _doubts(question: Question, numbers: Estimate) -> list[str]:
     bounded = "what GPUs need beside layers of the processor is at most this, and may be less"
-    return [*numbers.doubts, *((bounded,) if numbers.bounded else ())]
+    odd = f"no formula knows what {', '.join(question.odd)} changes"
+    asked = (odd,) if question.odd and not question.known else ()
+    return [*numbers.doubts, *((bounded,) if numbers.bounded else ()), *asked]
 
 
-def _device(device: Device, plan: Plan, shape: Shape) -> dict[str, Any]:
-    placed = homes(plan.layout, len(shape.layers))[:-1]
+def _device(device: Device, plan: Plan, count: int) -> dict[str, Any]:
     return {
         "name": device.name,
         "description": device.description,
         "integrated": device.integrated,
         "total_bytes": device.total,
         "free_bytes": device.free,
-        "layers": placed.count(device.name),
+        "layers": homes(plan.layout, count)[:-1].count(device.name),
         **_parts(plan.estimate.devices.get(device.name, Share())),
     }
 
@@ -221,12 +211,26 @@ def _parts(parts: Share) -> dict[str, int]:
     }
 
 
-def _notes(model: Model, config: Config) -> list[str]:
-    """What the plan does not know of."""
-    name = model.settings.engine or config.engine or next(iter(config.engines), "")
-    entry = config.engines.get(name)
-    own = (entry.args if entry else "", config.default_model_args, model.settings.args)
-    given = {word.replace("_", "-") for text in own for word in text.split()}
-    if taken := sorted(given & WEIGHING):
-        return [f"Flags of the configuration are not part of the plan: {', '.join(taken)}."]
-    return []
+def _last_time(model: Model, taken: Taken) -> dict[str, Any]:
+    """Of a command: what it took the last time."""
+    shares = {name: _parts(_share(part)) for name, part in taken.parts.items()}
+    return {
+        "kind": "command",
+        "processor": "",
+        "reason": f"{model.id} is a command of the owner's: "
+        "it goes where it likes, and took this the last time.",
+        "helps": [],
+        "context": taken.context,
+        "parallel": taken.slots,
+        "learned": True,
+        "doubts": [],
+        "flags": [],
+        "seconds": taken.seconds,
+        "seconds_estimated": False,
+        "devices": [{"name": name, **told} for name, told in shares.items() if name != HOST],
+        "host": shares.get(HOST, _parts(Share())),
+    }
+
+
+def _share(parts: Parts) -> Share:
+    return Share(parts.weights, parts.kv, parts.compute + parts.output)

@@ -37,6 +37,8 @@ class Question:
     """Flags of the owner's whose part in it no formula knows: he is not refused for our numbers."""
     known: Mapping[tuple[Terms, Layout], Estimate] = field(default_factory=dict)
     """What it took, or the engine said that it would take, on such terms in such a place."""
+    seconds: Mapping[tuple[Terms, Layout], float] = field(default_factory=dict)
+    """How long it took to load there the last time."""
     cautious: bool = False
     """Its last load failed for want of memory though there was room by our numbers."""
 

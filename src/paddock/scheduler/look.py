@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from paddock.engine.buffers import HOST
 from paddock.engine.placed import Placed
 from paddock.hardware.devices import Device
 from paddock.library.model import Model
@@ -76,6 +77,8 @@ class Look:
 
 def placed(question: Question, plan: Plan) -> Placed:
     """A plan in words for the engine."""
+    numbers = plan.estimate
+    planned = {name: share.logged for name, share in numbers.devices.items()}
     return Placed(
         words=tuple(flags(plan, question.shape)),
         context=plan.context,
@@ -83,4 +86,5 @@ def placed(question: Question, plan: Plan) -> Placed:
         processor=question.processor(plan),
         on_devices=question.on_devices(plan),
         reason=plan.reason,
+        planned={**planned, HOST: numbers.host.logged},
     )

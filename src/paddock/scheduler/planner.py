@@ -20,6 +20,7 @@ from paddock.engine.arguments import takes_whole_inputs
 from paddock.engine.buffers import HOST, Parts
 from paddock.engine.engine import Engine
 from paddock.engine.launcher import Launcher
+from paddock.engine.learned import Taken
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.errors import PaddockError
 from paddock.hardware.devices import Device
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ANY_PORT: Final = 65535
+"""Stands for the port of a command: whichever it has, it takes as much."""
 LIST_SECONDS: Final = 10.0
 """How long an engine may take to list its devices."""
 BACK_SECONDS: Final = 5.0
@@ -183,20 +186,26 @@ class Planner:
     ) -> Question:
         """With what is known of the places that it will probably have."""
         known: dict[tuple[Terms, Layout], Estimate] = {}
+        seconds: dict[tuple[Terms, Layout], float] = {}
         for beside in ((), tuple(holdings)):
             plan = await asyncio.to_thread(question.answer, beside)
             where = plan.terms, plan.layout
             if plan.kind == "refused" or where in known:
                 continue
-            if (truth := await self._truth(engine, model, question, plan)) is not None:
+            truth, took = await self._truth(engine, model, question, plan)
+            if truth is not None:
                 known[where] = truth
-                question = replace(question, known=dict(known))
+            if took is not None:
+                seconds[where] = took
+            question = replace(question, known=dict(known), seconds=dict(seconds))
         return question
 
     async def _truth(
         self, engine: LlamaCppEngine, model: Model, question: Question, plan: Plan
-    ) -> Estimate | None:
-        """What it took there before; else what the engine says where formulas are in doubt."""
+    ) -> tuple[Estimate | None, float | None]:
+        """What it took there before, and how long; else what the engine says where formulas are in
+        doubt.
+        """
         chosen = placed(question, plan)
         launch = await engine.launch(model, port=0, key="-", placed=chosen)
         taken = await asyncio.to_thread(self._launcher.learned.find, model, launch)
@@ -204,8 +213,9 @@ class Planner:
         if parts is None and (question.odd or not plan.estimate.trusted):
             parts = await self._asked(model, chosen.words)
         if not parts:
-            return None
-        return corrected(plan.estimate, {name: _share(one) for name, one in parts.items()}, HOST)
+            return None, None
+        shares = {name: _share(one) for name, one in parts.items()}
+        return corrected(plan.estimate, shares, HOST), taken.seconds if taken else None
 
     async def _asked(self, model: Model, words: Sequence[str]) -> Mapping[str, Parts] | None:
         try:
@@ -214,10 +224,13 @@ class Planner:
             log.debug("the engine does not tell what %s takes: %s", model.id, error.message)
             return None
 
+    async def last(self, model: Model) -> Taken | None:
+        """What a command of the owner's took the last time; None when that is not known."""
+        launch = await self._launcher.engines.choose(model).launch(model, port=ANY_PORT, key="-")
+        return await asyncio.to_thread(self._launcher.learned.find, model, launch)
+
     async def _last(self, model: Model) -> Claim:
-        """What a command of the owner's took the last time; nothing when that is not known."""
-        launch = await self._launcher.engines.choose(model).launch(model, port=0, key="-")
-        taken = await asyncio.to_thread(self._launcher.learned.find, model, launch)
+        taken = await self.last(model)
         return self.told(ANYWHERE, taken.parts) if taken else NOTHING
 
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Generic
 
 from paddock.events import InstanceState
@@ -155,15 +156,15 @@ class Scheduler(Generic[InstanceT]):
     async def outlook(self, model: Model, wish: Wish) -> Outlook | None:
         """What would happen if `model` were loaded now, as `wish` says; nothing is changed.
 
-        None: it cannot be planned. Raises what `Planner.question` does.
+        None: memory is not looked at. Raises what `Planner.question` does.
         """
         if self._planner is None:
             return None
         core = self._core
         question = await self._planner.question(model, core.holdings, wish)
-        if question is None:
-            return None
-        return outlook(core.state, Look(core.clock(), question), model, core.clock())
+        taken = await self._planner.last(model) if question is None else None
+        found = outlook(core.state, Look(core.clock(), question), model, core.clock())
+        return replace(found, taken=taken)
 
     def occupation(self, model_id: str) -> tuple[InstanceState | None, int]:
         """The state of the instance that gives a model's leases, None without one, and the

@@ -22,6 +22,8 @@ INSTANCES = {
             "expires_in": 225.0,
             "load_seconds": 3.0,
             "size": 4 << 30,
+            "context": 8192,
+            "processor": "8/80 layers GPU",
             "memory": {"CPU": 1 << 29, "Vulkan1": 3 << 30, "Vulkan0": 5 << 30},
         },
         {
@@ -38,6 +40,8 @@ INSTANCES = {
             "expires_in": None,
             "load_seconds": None,
             "size": 1 << 20,
+            "context": 0,
+            "processor": "",
         },
     ],
     "queue": [
@@ -104,7 +108,7 @@ def test_ps_shows_ollamas_columns_and_what_is_not_ready(daemon, run):
     lines = result.stdout.splitlines()
     assert [line.rstrip() for line in lines[:4]] == [
         "NAME               ID              SIZE      PROCESSOR          CONTEXT    UNTIL",
-        "llama-8b:latest    0123456789ab    5.0 GB    20%/80% CPU/GPU    8192       Forever",
+        "llama-8b:latest    0123456789ab    5.0 GB    8/80 layers GPU    8192       Forever",
         "old:latest         0123456789ab    5.0 GB    100% CPU           8192       Forever",
         "qwen                               1.0 MB                                  Loading... 50%",
     ]
@@ -134,7 +138,7 @@ def test_ps_long_shows_what_runs_who_waits_and_what_failed(daemon, run):
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert (
-        lines[1] == "llama-8b ready vulkan 0/2 1m 15s 3m 45s 4.0 GiB 4711 "
+        lines[1] == "llama-8b ready vulkan 8/80 layers GPU 8192 0/2 1m 15s 3m 45s 4.0 GiB 4711 "
         "Vulkan0 5.0 GiB, Vulkan1 3.0 GiB, CPU 512 MiB"
     )
     assert lines[2] == "qwen starting 50% embedded 1/1 1 MiB"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from aiohttp import web
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.gateway.ollama.details import details, forever, local_time, told_digest, told_name
+from paddock.gateway.places import context, sizes_of
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
 from paddock.library.model import Model
@@ -19,8 +19,6 @@ from paddock.library.twins import running_id
 from paddock.scheduler.scheduler import Scheduler
 from paddock.scheduler.view import InstanceView
 
-HOST = "CPU"
-"""How the names of devices begin whose memory is the machine's own."""
 LONG = 100 * 365 * 86400.0
 """Seconds: what stays so long stays for ever."""
 
@@ -65,7 +63,7 @@ def stays_for(view: InstanceView) -> float:
 
 
 def _entry(view: InstanceView, instance: Instance, model: Model) -> dict[str, Any]:
-    size, on_gpus = sizes(instance.memory, model.size)
+    size, on_gpus = sizes_of(instance, model.size)
     return {
         "name": told_name(model.id),
         "model": told_name(model.id),
@@ -74,17 +72,8 @@ def _entry(view: InstanceView, instance: Instance, model: Model) -> dict[str, An
         "details": details(model),
         "expires_at": _expiry(stays_for(view)),
         "size_vram": on_gpus,
-        "context_length": view.context,
+        "context_length": context(instance) or view.context,
     }
-
-
-def sizes(memory: Mapping[str, int], on_disk: int) -> tuple[int, int]:
-    """Bytes in use in all and on GPUs, by what the engine told of each device.
-
-    While it has told nothing, what is on disk stands for all of it.
-    """
-    on_gpus = sum(size for device, size in memory.items() if not device.startswith(HOST))
-    return sum(memory.values()) or on_disk, on_gpus
 
 
 def _expiry(seconds: float) -> str:

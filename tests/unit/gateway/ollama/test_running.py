@@ -7,7 +7,8 @@ import math
 import pytest
 
 from paddock.events import InstanceState
-from paddock.gateway.ollama.running import sizes, stays_for
+from paddock.gateway.ollama.running import stays_for
+from paddock.gateway.places import sizes
 from paddock.scheduler.view import InstanceView
 
 READY = InstanceView(
@@ -39,6 +40,20 @@ READY = InstanceView(
 )
 def test_memory_is_what_the_engine_told(memory: dict[str, int], told: tuple[int, int]):
     assert sizes(memory, 700) == told
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [
+        ({"Vulkan0": 100, "Vulkan1": 50, "CPU": 10}, (160, 160)),
+        ({"CPU": 10}, (10, 0)),  # whatever was planned
+        ({}, (700, 0)),
+    ],
+)
+def test_with_all_layers_on_gpus_all_of_it_counts_as_there(
+    memory: dict[str, int], told: tuple[int, int]
+):
+    assert sizes(memory, 700, whole=True) == told
 
 
 @pytest.mark.parametrize(
