@@ -50,6 +50,16 @@ def test_a_unit_file_needs_only_another_program(house: House, folder: Path) -> N
     assert house.chat("two").status == 200
 
 
+def test_without_groups_its_models_run_one_at_a_time(house: House, folder: Path) -> None:
+    config = house.config()
+    del config["maxLoadedModels"]
+    house.start(config, "-config-dir", str(folder))
+
+    for name in ("one", "two"):
+        assert house.chat(name).status == 200
+        assert list(house.running()) == [name]
+
+
 def test_a_file_that_comes_into_the_folder_is_taken_in(house: House, folder: Path) -> None:
     house.start(house.config(), "-config-dir", str(folder), "-watch-config=true")
     (folder / "30-three.yaml").write_text(entry(house, "three"))

@@ -34,7 +34,7 @@ Paddock reads llama-swap's file as it is, too. What is different without a word 
 _ABOUT_PRESETS: Final = """\
 Paddock reads presets as they are, too: write `presets: [models.ini]`.
 - Each `cmd` runs the llama-server on PATH; write the program's path to run another.
-- llama-server's own `--models-max` is `maxLoadedModels` here, and 1 unless you say otherwise.
+- llama-server's own `--models-max` is `maxLoadedModels` here; without it a `cmd` runs alone.
 """
 _KEPT: Final = frozenset(
     {"load-on-startup", "stop-timeout", "sleep-idle-seconds", "alias", "tags", "version"}

@@ -180,7 +180,7 @@ class Config(Section):
     parallel: Annotated[int, Field(ge=1, le=512)] = 2
     """Requests that one model works on at once unless it says otherwise."""
     max_loaded_models: Annotated[int, Field(ge=1)] | None = None
-    """Models in memory at once. Default: as many as fit."""
+    """Models in memory at once. Default: as many as fit, and a command alone."""
     max_queue: Annotated[int, Field(ge=1)] = 512
     """Requests that may wait at once; beyond it the answer is 503."""
     queue_limit: Annotated[int, Field(ge=0)] | None = None
