@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from paddock.hardware.devices import Device
 from paddock.hardware.reservations import Kept
+
+if TYPE_CHECKING:
+    from paddock.hardware.devices import Device
 
 
 class Phase(Enum):

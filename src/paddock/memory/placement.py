@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from paddock.hardware.devices import Device
 from paddock.memory import wording
 from paddock.memory.dealing import dealt
 from paddock.memory.estimate import Estimate, Share, estimate
@@ -20,6 +19,9 @@ from paddock.memory.kv import tensors_of
 from paddock.memory.layout import Layout
 from paddock.memory.shape import Shape
 from paddock.memory.terms import CACHE_TYPES, CELLS, Terms
+
+if TYPE_CHECKING:
+    from paddock.hardware.devices import Device
 
 LEAST: Final = 4096
 """Tokens that a request has at least, unless less was asked for or the model knows no more."""

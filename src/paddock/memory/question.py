@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from paddock.hardware.devices import Device
 from paddock.memory.estimate import MIB, Estimate, Share
 from paddock.memory.layout import Layout, homes
 from paddock.memory.ledger import Claim, Holding, Measured, card, left
 from paddock.memory.placement import NOT_FIXED, Fixed, Own, Plan, place
 from paddock.memory.shape import Shape
 from paddock.memory.terms import Terms
+
+if TYPE_CHECKING:
+    from paddock.hardware.devices import Device
 
 TRIES: Final = 4
 """How often a place is looked for again because what is known of it is more than was estimated."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from paddock.hardware.devices import Device
 from paddock.memory.estimate import Estimate
 from paddock.memory.layout import HOST
 from paddock.memory.shape import Shape
 from paddock.memory.terms import Terms
 from paddock.units import format_bytes
+
+if TYPE_CHECKING:
+    from paddock.hardware.devices import Device
 
 
 def reason(

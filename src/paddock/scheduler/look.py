@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paddock.engine.buffers import HOST
 from paddock.engine.placed import Placed
-from paddock.hardware.devices import Device
 from paddock.library.model import Model
 from paddock.memory.flags import flags
 from paddock.memory.ledger import NOTHING, Claim, Holding
 from paddock.memory.placement import Plan
 from paddock.memory.question import Question
+
+if TYPE_CHECKING:
+    from paddock.hardware.devices import Device
 
 FRESH = 5.0
 """Seconds for which a look holds: other programs use the machine, too."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from paddock.engine.learned import Taken
-from paddock.hardware.devices import Device
 from paddock.library.model import Model
 from paddock.library.twins import running_id
 from paddock.memory.ledger import left
@@ -17,6 +16,9 @@ from paddock.scheduler.idle import spare
 from paddock.scheduler.look import Look
 from paddock.scheduler.seating import held, needs, seating
 from paddock.scheduler.state import Resident, State
+
+if TYPE_CHECKING:
+    from paddock.hardware.devices import Device
 
 
 class Leaver(NamedTuple):

@@ -23,8 +23,6 @@ from paddock.engine.launcher import Launcher
 from paddock.engine.learned import Taken
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.errors import PaddockError
-from paddock.hardware.devices import Device
-from paddock.hardware.ram import RamReader
 from paddock.hardware.reservations import Kept
 from paddock.library.model import Model
 from paddock.library.variant import context_of
@@ -40,6 +38,8 @@ from paddock.scheduler.look import ANYWHERE, Look, Seat, placed
 
 if TYPE_CHECKING:
     from paddock.engine.owner_flags import OwnerFlags
+    from paddock.hardware.devices import Device
+    from paddock.hardware.ram import Ram, RamReader
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ BACK_SLACK: Final = 256 << 20
 
 Holdings = Callable[[], tuple[Holding, ...]]
 """What our children hold at this moment."""
-Keeping = Callable[[Sequence[Device]], Mapping[str, Kept]]
+Keeping = Callable[["Sequence[Device]"], Mapping[str, Kept]]
 """What the owner keeps free of devices now, by name."""
 
 
@@ -77,7 +77,7 @@ class Planner:
     def __init__(self, current: Current, launcher: Launcher, kept: Keeping = lambda _: {}) -> None:
         self._current, self._launcher, self._kept = current, launcher, kept
         self._shapes = Shapes()
-        self._ram = RamReader()
+        self._ram: RamReader | None = None
         self._others: dict[str, int] = {}
 
     async def look(
@@ -173,9 +173,16 @@ class Planner:
 
     async def _measured(self, engine: LlamaCppEngine, holdings: Holdings) -> Measured:
         devices = await self._devices(engine)
-        ram = await asyncio.to_thread(self._ram.read)
+        ram = await asyncio.to_thread(self._memory)
         self._others |= others(devices, holdings(), self._others)
         return Measured(devices, ram.free, dict(self._others), self._kept(devices))
+
+    def _memory(self) -> Ram:
+        """The machine's own memory now. Blocks."""
+        from paddock.hardware.ram import RamReader  # noqa: PLC0415 - not needed to start
+
+        self._ram = self._ram or RamReader()
+        return self._ram.read()
 
     async def _devices(self, engine: Engine) -> tuple[Device, ...]:
         async with asyncio.timeout(LIST_SECONDS):
