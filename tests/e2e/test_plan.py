@@ -133,7 +133,7 @@ def test_who_waits_for_memory_is_told_who_holds_it(
     crowd.ask("large", f"gate={tmp_path / 'go'}").until("t0 ")
     crowd.ask("larger").until(" on Fake0 is needed)")
     (waiting,) = planning.get("/api/queue")["waiting"]
-    printed = paddock(planning, "ps")
+    printed, status = paddock(planning, "ps"), paddock(planning, "status")
     (tmp_path / "go").touch()
 
     assert waiting["reason"].startswith("waits for room: large serves 1 request, its turn ends in")
@@ -142,6 +142,8 @@ def test_who_waits_for_memory_is_told_who_holds_it(
     assert large.split()[-1] == "Forever"
     assert larger.startswith("larger ")
     assert "GiB on Fake0 is needed" in larger
+    assert "large (ready, 1/1 busy, 100% GPU)" in status
+    assert "1 request" in status
 
 
 def test_of_a_command_what_it_took_the_last_time(planning: House) -> None:

@@ -59,7 +59,8 @@ def _models(models: dict[str, int]) -> str:
 
 
 def _running(one: dict[str, Any]) -> str:
-    return f"{one['model']} ({one['state']}, {one['active']}/{one['slots']} busy)"
+    told = (one["state"], f"{one['active']}/{one['slots']} busy", one.get("processor"))
+    return f"{one['model']} ({', '.join(filter(None, told))})"
 
 
 def _count(number: int, word: str) -> str:

@@ -17,11 +17,12 @@ from paddock.engine.launcher import Launcher
 from paddock.errors import EngineMissing
 from paddock.gateway.config_endpoints import ConfigEndpoints
 from paddock.gateway.front import Front
+from paddock.gateway.places import processor
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
 from paddock.observe.logs import LogRing
 from paddock.scheduler.scheduler import Scheduler
-from paddock.scheduler.view import SchedulerView
+from paddock.scheduler.view import InstanceView, SchedulerView
 
 
 class StatusEndpoints:
@@ -69,7 +70,7 @@ class StatusEndpoints:
                 "gpus": list(self._gpus.told()),
                 "models": {"count": len(catalog.models), "left_out": len(catalog.left_out)},
                 "pending": sorted(self._pending),
-                **_scheduled(self._scheduler.snapshot()),
+                **self._scheduled(self._scheduler.snapshot()),
                 "warnings": list(self._ring.troubles()),
             }
         )
@@ -83,16 +84,22 @@ class StatusEndpoints:
             problem = f"{error.message}; {error.hint}"
             return {"default": "", "problem": problem, "known": list(engines.names())}
 
+    def _scheduled(self, view: SchedulerView) -> dict[str, Any]:
+        return {
+            "running": [self._running(one) for one in view.instances],
+            "waiting": len(view.waiting),
+            "failures": [
+                {"model": one.model, "kind": str(one.error.kind), "message": one.error.message}
+                for one in view.failed
+            ],
+        }
 
-def _scheduled(view: SchedulerView) -> dict[str, Any]:
-    return {
-        "running": [
-            {"model": one.model, "state": str(one.state), "active": one.active, "slots": one.slots}
-            for one in view.instances
-        ],
-        "waiting": len(view.waiting),
-        "failures": [
-            {"model": one.model, "kind": str(one.error.kind), "message": one.error.message}
-            for one in view.failed
-        ],
-    }
+    def _running(self, view: InstanceView) -> dict[str, Any]:
+        instance = self._launcher.find(view.instance)
+        return {
+            "model": view.model,
+            "state": str(view.state),
+            "active": view.active,
+            "slots": view.slots,
+            "processor": processor(instance) if instance else "",
+        }
