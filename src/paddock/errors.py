@@ -90,6 +90,8 @@ class ConfigProblem:
     key: str = ""
     """Dotted path of the key, as the owner writes it: `listen.openai.port`."""
     suggestion: str = ""
+    about: str = ""
+    """Another file that is wrong, where `file` names it."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""

@@ -74,7 +74,8 @@ def _placed(problem: ConfigProblem, document: Document, number: int) -> ConfigPr
         return problem
     place = ("presets", number)
     file, line = document.mark_of(place)
-    return ConfigProblem(f"{problem.file}: {problem.message}", file, line, dotted(place))
+    message = f"{problem.file}: {problem.message}"
+    return ConfigProblem(message, file, line, dotted(place), about=problem.file)
 
 
 def runner_of(values: Mapping[str, Any], places: Mapping[str, Path]) -> Runner:

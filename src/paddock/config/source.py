@@ -74,7 +74,7 @@ class Source:
 
 def _absolute_files(error: ConfigError) -> tuple[Path, ...]:
     """What the problems are in, presets always; problems can be in flags, too."""
-    named = (Path(problem.file) for problem in error.problems)
+    named = (Path(name) for problem in error.problems for name in (problem.file, problem.about))
     return tuple(dict.fromkeys(file for file in named if file.is_absolute()))
 
 
