@@ -49,6 +49,8 @@ class _Round:
         self.promised: set[Resident] = set()
         """Their rooms are for lines that were looked at already."""
         self.starting: set[str] = set()
+        self.seated = False
+        """A line got a place in memory."""
         self.ahead: list[Holding] = []
         """What the lines before will hold that wait for memory."""
         self.waiting: list[tuple[str, frozenset[str]]] = []
@@ -71,6 +73,8 @@ class _Round:
     def through(self, lines: list[Line]) -> Iterator[Action]:
         for line in lines:
             yield from self._line(line)
+            if self.seated:
+                return  # the next line is looked at when this one is counted with what it holds
         # Rooms that drain are promised last: one that is left was needed by nobody before.
         for resident in list(self.yielding.values())[: max(int(self.draining), 0)]:
             yield Resume(resident)
@@ -136,9 +140,8 @@ class _Round:
             spare = [r for r in self.spare if r not in self.promised]
             found = seating(look, state.residents, spare, state.limits, self.now, self.ahead)
             if found.seat is not None:
-                # The next line is looked at when this one is counted with what it holds.
                 yield self._start(line, found.seat)
-                self.free = 0
+                self.seated = True
             elif found.refused is not None:
                 yield Refuse(model, found.refused)
             elif found.best is not None:

@@ -215,6 +215,14 @@ def test_those_behind_take_nothing_from_who_waits_longer(house, question):
     assert house.answer() == ["start small on GPU1"]
 
 
+def test_nobody_leaves_for_a_line_behind_one_that_got_its_place(house):
+    house.resident("a", "GPU1", 100)
+    house.resident("b", "GPU1", 1200, pinned=True)
+    house.asks("new", waited=2)
+    house.asks("next", waited=1)
+    assert house.answer() == ["start new on GPU1"]
+
+
 def test_what_others_hold_counts_as_used(house, question):
     foreign = {"GPU0": 1500 * MIB}
     house.asks(question=replace(question, measured=replace(question.measured, others=foreign)))
