@@ -26,6 +26,9 @@ def planning(house: House) -> House:
         "strange": Gguf("strange"),
         "large": sized(layers=16, heads=40),
         "larger": sized(layers=16, heads=40, weights=24),
+        "giant-f16": sized(layers=32, width=4096, weights=48000),
+        "giant-q2_k": sized(layers=32, width=4096),
+        "dwarf-q2_k": sized(layers=32, width=4096),
         "forced": ALL["llama"](),
         "odd": ALL["llama"](),
     }
@@ -102,6 +105,13 @@ def test_an_unknown_architecture_is_planned_with_doubts(planning: House) -> None
     told = ask(planning, "model=strange")
     assert not told["trusted"]
     assert "strange" in told["doubts"][0]
+
+
+def test_of_what_does_not_fit_a_smaller_quantization_that_does_is_named(planning: House) -> None:
+    told = ask(planning, "model=giant-f16&ctx=4096&parallel=1")
+    assert told["kind"] == "refused"
+    assert told["helps"][0].startswith("a smaller quantization that is here: giant-q2_k (")
+    assert "dwarf" not in told["helps"][0]
 
 
 def test_who_would_leave_and_what_runs(planning: House, crowd: Crowd, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Final
 
 from paddock.acquire.fits import Memory, usable_gpu, usable_ram
-from paddock.acquire.kin import family_of, is_built_alike, is_same
 from paddock.acquire.offer import Known
 from paddock.acquire.peek import peek
 from paddock.acquire.prospects import Bare, Base
@@ -27,6 +26,7 @@ from paddock.errors import AcquireError, EngineError, GgufError, LibraryError
 from paddock.hardware.devices import Device
 from paddock.hardware.ram import RamReader
 from paddock.hardware.snapshot import machine
+from paddock.library.kin import family_of, is_built_alike, is_same
 from paddock.library.library import Library
 from paddock.library.model import Model
 from paddock.library.naming import family

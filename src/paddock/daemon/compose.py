@@ -93,11 +93,14 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
     stack.push_async_callback(launcher.aclose)
     gpus = GpuRules(current, Pauses(config.state_dir), bus)
     stack.push_async_callback(gpus.aclose)
+    planner = Planner(
+        current, launcher, gpus.kept_free, lambda: tuple(library.catalog.models.values())
+    )
     scheduler: Scheduler[Instance] = Scheduler(
         launcher,
         Limits.of(config),
         rules_of(config),
-        planner=Planner(current, launcher, gpus.kept_free),
+        planner=planner,
     )
     stack.push_async_callback(scheduler.aclose, 0.0)
     reloader = Reloader(source, current, library, bus)

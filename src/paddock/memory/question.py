@@ -41,6 +41,8 @@ class Question:
     """What it took, or the engine said that it would take, on such terms in such a place."""
     seconds: Mapping[tuple[Terms, Layout], float] = field(default_factory=dict)
     """How long it took to load there the last time."""
+    smaller: tuple[str, ...] = ()
+    """Smaller quantizations of it that are here and would have a place."""
     cautious: bool = False
     """Its last load failed for want of memory though there was room by our numbers."""
 
@@ -54,6 +56,9 @@ class Question:
         plan = self._place(devices, host)
         if plan.kind == "refused" and self.odd:
             plan = self._as_told(plan)
+        if plan.kind == "refused" and self.smaller:
+            here = f"a smaller quantization that is here: {', '.join(self.smaller)}"
+            plan = replace(plan, helps=(here, *plan.helps))
         return replace(plan, cache=_cache(plan, host), reason=self._with_what_is_kept(plan))
 
     def _place(self, devices: Sequence[Device], host: int) -> Plan:

@@ -24,6 +24,7 @@ from paddock.engine.learned import Taken
 from paddock.engine.llama_cpp import LlamaCppEngine
 from paddock.errors import PaddockError
 from paddock.hardware.reservations import Kept
+from paddock.library.kin import family_of, is_built_alike
 from paddock.library.model import Model
 from paddock.library.variant import context_of
 from paddock.memory.estimate import Estimate, Share
@@ -35,6 +36,7 @@ from paddock.memory.shape import Shape
 from paddock.memory.shapes import Shapes
 from paddock.memory.terms import CACHE_TYPES, Terms
 from paddock.scheduler.look import ANYWHERE, Look, Seat, placed
+from paddock.units import format_bytes
 
 if TYPE_CHECKING:
     from paddock.engine.owner_flags import OwnerFlags
@@ -47,6 +49,8 @@ ANY_PORT: Final = 65535
 """Stands for the port of a command: whichever it has, it takes as much."""
 LIST_SECONDS: Final = 10.0
 """How long an engine may take to list its devices."""
+MOST_KIN: Final = 8
+"""Quantizations that are looked at for a model that does not fit."""
 BACK_SECONDS: Final = 5.0
 """How long a driver may take to give back what a child held."""
 BACK_STEP: Final = 0.1
@@ -74,8 +78,16 @@ NO_WISH: Final = Wish()
 class Planner:
     """Looks. Loop thread only."""
 
-    def __init__(self, current: Current, launcher: Launcher, kept: Keeping = lambda _: {}) -> None:
+    def __init__(
+        self,
+        current: Current,
+        launcher: Launcher,
+        kept: Keeping = lambda _: {},
+        models: Callable[[], Iterable[Model]] = tuple,
+    ) -> None:
+        """`models` are those of the library."""
         self._current, self._launcher, self._kept = current, launcher, kept
+        self._models = models
         self._shapes = Shapes()
         self._ram: RamReader | None = None
         self._others: dict[str, int] = {}
@@ -197,7 +209,10 @@ class Planner:
         for beside in ((), tuple(holdings)):
             plan = await asyncio.to_thread(question.answer, beside)
             where = plan.terms, plan.layout
-            if plan.kind == "refused" or where in known:
+            if plan.kind == "refused":
+                question = replace(question, smaller=await self._smaller(model, question))
+                continue
+            if where in known:
                 continue
             truth, took = await self._truth(engine, model, question, plan)
             if truth is not None:
@@ -206,6 +221,24 @@ class Planner:
                 seconds[where] = took
             question = replace(question, known=dict(known), seconds=dict(seconds))
         return question
+
+    async def _smaller(self, model: Model, question: Question) -> tuple[str, ...]:
+        """Smaller quantizations of a model that are here and would have a place; the best first."""
+        kin = [
+            one
+            for one in self._models()
+            if one.path is not None
+            and one.size < model.size
+            and is_built_alike(one.header, model.header)
+            and family_of(one) == family_of(model)
+        ]
+        found = []
+        for one in sorted(kin, key=lambda one: -one.size)[:MOST_KIN]:
+            with suppress(PaddockError):
+                smaller = replace(question, shape=await self._shape(one), known={}, smaller=())
+                if (await asyncio.to_thread(smaller.answer, ())).kind != "refused":
+                    found.append(f"{one.id} ({format_bytes(one.size)})")
+        return tuple(found)
 
     async def _truth(
         self, engine: LlamaCppEngine, model: Model, question: Question, plan: Plan

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.fakes.gguf_maker import Gguf
 
-from paddock.acquire.kin import is_built_alike, is_same
 from paddock.library.gguf import read_header
 from paddock.library.header import Header
+from paddock.library.kin import is_built_alike, is_same
 from paddock.library.model import Model
 
 QWEN = {"general.basename": "Qwen3", "general.size_label": "8B", "general.name": "Qwen3 8B"}
