@@ -64,7 +64,9 @@ def seating(
         return Seating(best=best)  # who leaves already makes the room, or others come first
     spare = sorted((one for one in idle if not one.pinned), key=lambda r: cost(r, limits, now))
     busy = [one for one in residents if one.open and not one.pinned and one not in spare]
-    return Seating(leave=_fewest(look, residents, going, [*spare, *busy], best), best=best)
+    leave = _fewest(look, residents, going, [*spare, *busy], best)
+    then = look.plan(_holdings(residents, [*going, *leave]))
+    return Seating(leave=leave, best=then)
 
 
 def cost(resident: Resident, limits: Limits, now: float) -> float:

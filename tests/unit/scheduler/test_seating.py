@@ -151,14 +151,15 @@ def test_all_leave_that_must_and_no_more(house, shape):
     assert house.answer() == ["stop b"]
 
 
-def test_the_reason_tells_what_was_needed(house):
-    house.resident("a", "GPU0")
-    house.resident("b", "GPU1", pinned=True)
+@pytest.mark.parametrize("card", ["GPU0", "GPU1"])
+def test_the_reason_tells_what_was_needed_where_it_was(house, card):
+    for name in ("GPU0", "GPU1"):
+        house.resident(name, name, idle=600.0 if name == card else 10.0)
     house.asks()
     (stop,) = decide(house.state, NOW)
     assert isinstance(stop, Stop)
     assert stop.reason.startswith("evicted for new: needed ")
-    assert stop.reason.endswith(" on GPU0")
+    assert stop.reason.endswith(f" on {card}")
 
 
 def test_who_works_is_waited_for_until_its_turn_is_over(house):
