@@ -109,7 +109,8 @@ class ModelEntry(Section):
     """Seconds idle before it leaves memory; 0 = never, -1 = the default: `defaultTtl` for a
     discovered model, `globalTTL` for a `cmd`."""
     pinned: bool = False
-    """Once loaded it stays when others need its memory. It still leaves when its `ttl` is over."""
+    """Once loaded it stays when others need its memory. It still leaves when its `ttl` is over, and
+    when `maxLoadedModels` is reached and all that are loaded are pinned."""
     unload_timeout: Seconds = 0
     """Seconds between asking it to end and killing it; 0: `unloadTimeout` of the top level."""
     health_check_timeout: Seconds | None = None

@@ -117,7 +117,9 @@ class _Round:
             yield from self._by_memory(line)
         elif self.stopping > 0:
             self.stopping -= 1
-        elif victim := next((r for r in self.spare if r not in self.promised), None):
+        elif idle := [r for r in self.spare if r not in self.promised]:
+            # A number leaves no other choice where all are pinned.
+            victim = min(idle, key=lambda r: r.pinned)
             self.promised.add(victim)
             yield self._evict(victim, line)
         elif self.draining > 0:
@@ -137,8 +139,8 @@ class _Round:
             if model.id not in state.looking:
                 yield Inspect(model)
         else:
-            spare = [r for r in self.spare if r not in self.promised]
-            found = seating(look, state.residents, spare, state.limits, self.now, self.ahead)
+            idle = [r for r in self.spare if r not in self.promised]
+            found = seating(look, state.residents, idle, state.limits, self.now, self.ahead)
             if found.seat is not None:
                 yield self._start(line, found.seat)
                 self.seated = True

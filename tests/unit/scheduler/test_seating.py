@@ -143,6 +143,15 @@ def test_who_is_missed_least_leaves_and_nobody_without_need(house, first, second
     assert answer == ([f"stop {goes}"] if goes else ["start new on GPU0"])
 
 
+@pytest.mark.parametrize(("second", "goes"), [(False, "b"), (True, "a")])
+def test_a_number_of_models_sends_a_pinned_one_away_only_where_all_are(house, second, goes):
+    house.state.limits = Limits(max_loaded=2, min_residency=0)
+    house.resident("a", "GPU0", 100, idle=600, pinned=True)
+    house.resident("b", "GPU1", 100, idle=10, pinned=second)
+    house.asks()
+    assert house.answer() == [f"stop {goes}"]
+
+
 def test_all_leave_that_must_and_no_more(house, shape):
     house.resident("a", "GPU0", 100, idle=900)
     house.resident("b", "GPU0", 1600, idle=800)
