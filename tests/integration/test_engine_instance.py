@@ -117,7 +117,7 @@ async def test_progress_is_told_and_its_lines_are_not_output(engineering):
 
 
 async def test_progress_puts_the_deadline_off(engineering):
-    launcher = await engineering.launcher("load=3", "steps=30", health_check_timeout=1)
+    launcher = await engineering.launcher("load=3", "steps=30", health_check_timeout=2)
     await launcher.new(engineering.model()).start()
 
 

@@ -187,7 +187,7 @@ async def test_a_command_cannot_be_asked(engineering, launcher):
 
 async def test_an_engine_that_does_not_tell_is_not_waited_for(engineering, monkeypatch):
     launcher = await engineering.launcher()
-    monkeypatch.setattr("paddock.engine.dry_run.SECONDS", 0.5)
+    monkeypatch.setattr("paddock.engine.dry_run.SECONDS", 0.0)
     with pytest.raises(InstanceFailed, match="did not tell"):
         await dry_runs(engineering, launcher).of(engineering.model())
 
