@@ -127,7 +127,7 @@ def _planned(model: Model, outlook: Outlook) -> dict[str, Any]:
                 _device(one, outlook.plan, len(outlook.question.shape.layers))
                 for one in outlook.devices
             ],
-            "host": {"free_bytes": outlook.host, **_host(outlook.plan.estimate)},
+            "host": {"free_bytes": outlook.host, **_host(outlook.plan)},
         }
     if outlook.taken is not None:
         return _last_time(model, outlook.taken)
@@ -190,11 +190,13 @@ def _device(device: Device, plan: Plan, count: int) -> dict[str, Any]:
     }
 
 
-def _host(numbers: Estimate) -> dict[str, Any]:
+def _host(plan: Plan) -> dict[str, Any]:
+    numbers = plan.estimate
+    cache = numbers.growth.prompt_cache if plan.cache is None else plan.cache
     return {
         **_parts(numbers.host),
         "may_grow": {
-            "prompt_cache_bytes": numbers.growth.prompt_cache,
+            "prompt_cache_bytes": cache,
             "checkpoint_bytes": numbers.growth.checkpoints,
             "repacked_bytes": numbers.growth.repacked,
         },
