@@ -65,6 +65,8 @@ class Yield:
     """Let `resident` end its leases and take no more: another model's turn has come."""
 
     resident: Resident
+    why: str = ""
+    """Whom it goes for, and what that one needs, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -381,12 +381,12 @@ class Core(Generic[InstanceT]):
                 if swap and resident.ready:
                     self.state.swapped[resident.model.id] = now
                 self._stop(resident, reason)
-            case Yield(resident):
-                resident.leaving = Leaving.TURN_OVER
+            case Yield(resident, why):
+                resident.leaving, resident.why = Leaving.TURN_OVER, why
                 self.state.swapped[resident.model.id] = now
                 self.state.queue.yields(resident.model.id, now)
             case Resume(resident):
-                resident.leaving = None
+                resident.leaving, resident.why = None, ""
 
     def _expire(self, waiter: Waiter) -> None:
         model = self.state.queue.lines[waiter.model_id].model

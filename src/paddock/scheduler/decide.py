@@ -16,7 +16,7 @@ from paddock.scheduler.idle import spare, unload_at
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.queue import Line
 from paddock.scheduler.rooms import rooms
-from paddock.scheduler.state import Resident, State
+from paddock.scheduler.state import Leaving, Resident, State
 from paddock.scheduler.turns import ages_at, due_at, startable
 
 
@@ -52,7 +52,8 @@ def _grants(state: State, now: float) -> Iterator[Grant]:  # noqa: ARG001 (all s
 def _departures(state: State, now: float) -> Iterator[Stop]:
     for resident in state.residents:
         if resident.leaving and _may_go(resident, now):
-            yield Stop(resident, resident.leaving)
+            turn_over = resident.leaving is Leaving.TURN_OVER
+            yield Stop(resident, (turn_over and resident.why) or resident.leaving)
         elif (time := unload_at(resident)) is not None and time <= now:
             yield Stop(resident, f"idle for {resident.stays:g} s")
 

@@ -89,6 +89,9 @@ class Planner:
         self._current, self._launcher, self._kept = current, launcher, kept
         self._models = models
         self._shapes = Shapes()
+        self._silent: set[str] = set()
+        """Fingerprints of models of which the engine did not say what they take: it may be slow to
+        say so."""
         self._ram: RamReader | None = None
         self._others: dict[str, int] = {}
 
@@ -258,9 +261,12 @@ class Planner:
         return corrected(plan.estimate, shares, HOST), taken.seconds if taken else None
 
     async def _asked(self, model: Model, words: Sequence[str]) -> Mapping[str, Parts] | None:
+        if model.fingerprint in self._silent:
+            return None
         try:
             return (await self._launcher.dry_runs.of(model, *words)).wanted
         except PaddockError as error:
+            self._silent.add(model.fingerprint)
             log.debug("the engine does not tell what %s takes: %s", model.id, error.message)
             return None
 

@@ -15,9 +15,9 @@ from paddock.memory.placement import Plan
 from paddock.scheduler.actions import Action, Inspect, Refuse, Resume, Start, Stop, Yield
 from paddock.scheduler.coexist import FREE
 from paddock.scheduler.idle import spare
-from paddock.scheduler.look import ANYWHERE, Seat
+from paddock.scheduler.look import ANYWHERE, Look, Seat
 from paddock.scheduler.queue import Line
-from paddock.scheduler.seating import needs, seating
+from paddock.scheduler.seating import Seating, needs, seating
 from paddock.scheduler.state import Leaving, Resident, State
 from paddock.scheduler.turns import due_at, keeps_until, startable
 
@@ -134,27 +134,34 @@ class _Round:
         look = state.looks.get(model.id)
         if not state.plans:
             yield self._start(line, ANYWHERE)
-        elif look is None or not look.holds(model, self.now):
-            self._wait_for_memory()
+            return
+        found = self._seating(look) if look is not None else Seating()
+        if look is None or not look.holds(model, self.now):
+            # Until the next look is there, those behind take nothing from what the last one found.
+            self._wait_for_memory(look, found)
             if model.id not in state.looking:
                 yield Inspect(model)
-        else:
-            idle = [r for r in self.spare if r not in self.promised]
-            found = seating(look, state.residents, idle, state.limits, self.now, self.ahead)
-            if found.seat is not None:
-                yield self._start(line, found.seat)
-                self.seated = True
-            elif found.refused is not None:
-                yield Refuse(model, found.refused)
-            elif found.best is not None:
-                self._wait_for_memory()
-                self.ahead.append(Holding(look.seat(found.best).claim, Phase.LOADING))
-                yield from self._leave(line, found.leave, found.best)
+        elif found.seat is not None:
+            yield self._start(line, found.seat)
+            self.seated = True
+        elif found.refused is not None:
+            yield Refuse(model, found.refused)
+        elif found.best is not None:
+            self._wait_for_memory(look, found)
+            yield from self._leave(line, found.leave, found.best)
 
-    def _wait_for_memory(self) -> None:
-        """Whose turn is over may have to go for this line: none of them goes on meanwhile."""
+    def _seating(self, look: Look) -> Seating:
+        idle = [r for r in self.spare if r not in self.promised]
+        state = self.state
+        return seating(look, state.residents, idle, state.limits, self.now, self.ahead)
+
+    def _wait_for_memory(self, look: Look | None, found: Seating) -> None:
+        """Those behind leave what the line will hold alone; whose turn is over does not go on."""
         self.free -= 1
         self.yielding.clear()
+        seat = found.seat or (look.seat(found.best) if look and found.best else None)
+        if seat is not None:
+            self.ahead.append(Holding(seat.claim, Phase.LOADING))
 
     def _start(self, line: Line, seat: Seat) -> Start:
         self.free -= 1
@@ -167,15 +174,15 @@ class _Round:
         waited_for = [r for r in leave if r not in self.spare]
         if any(self._due_at(r, line) > self.now for r in waited_for):
             return
+        why = f"evicted for {line.model.id}: needed {needs(best)}"
         for resident in waited_for or leave:
             self.promised.add(resident)
-            yield Yield(resident) if waited_for else self._evict(resident, line, needs(best))
+            yield Yield(resident, why) if waited_for else self._evict(resident, line, why)
 
-    def _evict(self, resident: Resident, line: Line, needed: str = "") -> Stop:
+    def _evict(self, resident: Resident, line: Line, why: str = "") -> Stop:
         self.running -= {resident.model.id}
         self.going |= {resident.model.id}
-        reason = f"evicted for {line.model.id}: needed {needed}" if needed else ""
-        return Stop(resident, reason or f"room for {line.model.id}", swap=True)
+        return Stop(resident, why or f"room for {line.model.id}", swap=True)
 
     def _due(self, line: Line) -> Resident | None:
         """The busy instance that has been ready longest, if its turn is over."""

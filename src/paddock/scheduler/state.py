@@ -63,6 +63,8 @@ class Resident:
     """Set: no new leases, and it stops when those it has have ended."""
     cut_at: float | None = None
     """When it stops whether or not leases have ended; None: it waits for them."""
+    why: str = ""
+    """Of one whose turn is over: whom it goes for, where that is for memory."""
     seat: Seat = ANYWHERE
     """Where it was put."""
     claim: Claim = NOTHING

@@ -233,6 +233,31 @@ def test_nobody_leaves_for_a_line_behind_one_that_got_its_place(house):
     assert house.answer() == ["start new on GPU1"]
 
 
+def test_those_behind_do_not_overtake_who_is_looked_at_again(house, question):
+    house.resident("a", "GPU0", 1800, pinned=True)
+    house.resident("b", "GPU1", 1200, leases=1)
+    house.asks("first", waited=2, at=NOW - FRESH - 1)
+    house.asks("second", waited=1)
+    assert house.answer() == ["inspect first"]
+    house.state.looking.add("first")
+    assert house.answer() == []
+    house.state.looks["first"].at = NOW
+    assert house.answer() == ["start first on GPU1"]
+
+
+def test_who_goes_after_its_turn_is_told_for_whom(house):
+    busy = house.resident("a", "GPU0", leases=1)
+    house.resident("b", "GPU1", pinned=True)
+    house.asks(waited=60)
+    (gives_way,) = decide(house.state, NOW)
+    assert isinstance(gives_way, Yield)
+    busy.leaving, busy.why = Leaving.TURN_OVER, gives_way.why
+    busy.leases.clear()
+    (stop,) = decide(house.state, NOW)
+    assert isinstance(stop, Stop)
+    assert stop.reason.startswith("evicted for new: needed ")
+
+
 def test_what_others_hold_counts_as_used(house, question):
     foreign = {"GPU0": 1500 * MIB}
     house.asks(question=replace(question, measured=replace(question.measured, others=foreign)))
