@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from paddock.events import InstanceState
@@ -56,7 +57,7 @@ def seating(
         return Seating(look.seat(None))
     best = look.plan(_holdings(residents, [one for one in residents if not one.pinned]))
     if best is None or best.kind == "refused":
-        return Seating(refused=best)
+        return Seating(refused=best and _with_who_stays(best, residents))
     if _is_as_good(here, best):
         return Seating(look.seat(here))
     going = [one for one in residents if not one.open]
@@ -67,6 +68,15 @@ def seating(
     leave = _fewest(look, residents, going, [*spare, *busy], best)
     then = look.plan(_holdings(residents, [*going, *leave]))
     return Seating(leave=leave, best=then)
+
+
+def _with_who_stays(refused: Plan, residents: Iterable[Resident]) -> Plan:
+    """A refusal that names the models which would have to be stopped by hand."""
+    pinned = [one.model.id for one in residents if one.pinned]
+    if not pinned:
+        return refused
+    stop = f"stopping what is pinned ({', '.join(f'`paddock stop {name}`' for name in pinned)})"
+    return replace(refused, helps=(stop, *refused.helps))
 
 
 def cost(resident: Resident, limits: Limits, now: float) -> float:

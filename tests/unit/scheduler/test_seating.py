@@ -205,7 +205,7 @@ def test_a_pinned_model_leaves_for_nobody_and_the_refusal_has_numbers(house, que
     (refusal,) = decide(house.state, NOW)
     assert isinstance(refusal, Refuse)
     assert "GPU0 248 MiB" in refusal.plan.reason
-    assert refusal.plan.helps
+    assert refusal.plan.helps[0].endswith("(`paddock stop a`, `paddock stop b`)")
 
 
 def test_with_pinned_models_everywhere_the_processor_does_it(house):
