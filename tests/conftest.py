@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import inspect
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,6 +22,9 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from paddock import tasks
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a shell's background job
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

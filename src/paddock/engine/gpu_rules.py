@@ -41,7 +41,8 @@ class GpuRules:
         self._current, self._pauses, self._bus = current, pauses, bus
         self._seen: dict[str, Device] = {}
         self._told: set[str] = set()
-        self._known = self._in_force()
+        self._looked_at = local_time.now()
+        self._known = self._in_force(self._looked_at)
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
@@ -121,7 +122,8 @@ class GpuRules:
 
     def _look_again(self) -> None:
         """Tell what has changed since it was last told."""
-        before, self._known = self._known, self._in_force()
+        self._looked_at = local_time.now()
+        before, self._known = self._known, self._in_force(self._looked_at)
         if self._known != before:
             self._narrate(before, self._known)
             self._changed.set()
@@ -141,10 +143,12 @@ class GpuRules:
         return next((one.name for one in self._seen.values() if one.pci == place), place)
 
     async def _until_next_change(self) -> None:
-        """Return when something may have changed, by the clock or by a word."""
-        now = local_time.now()
-        change = self.next_change(now)
-        left = None if change is None else max(0.0, (change - now).total_seconds())
+        """Return when something may have changed, by the clock or by a word.
+
+        The next change is the first after the last look: what has ended since then is one, too.
+        """
+        change = self.next_change(self._looked_at)
+        left = None if change is None else max(0.0, (change - local_time.now()).total_seconds())
         self._changed.clear()
         try:
             async with asyncio.timeout(None if left is None else min(left, LOOK_SECONDS)):
@@ -152,8 +156,7 @@ class GpuRules:
         except TimeoutError:
             return
 
-    def _in_force(self) -> _InForce:
-        now = local_time.now()
+    def _in_force(self, now: datetime) -> _InForce:
         rules = self._current.config.gpus
         held = {key: tuple(holds(rule, now) for rule in rules[key]) for key in rules}
         return _InForce(held, self.pauses(now), rules)
