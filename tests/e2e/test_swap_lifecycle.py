@@ -224,8 +224,10 @@ def test_who_leaves_is_forgotten(home: House, crowd: Crowd, dialect: str, way: s
 
 
 def test_a_load_nobody_waits_for_completes(home: House, crowd: Crowd) -> None:
-    crowd.ask("gated").close()
+    caller = crowd.ask("gated")
     home.until(lambda: home.running() == ["gated"], "it starts")
+    caller.close()
+    home.until(lambda: load_of(home).queued == 0, "nobody waits")
     (home.folder / "gate").touch()
 
     home.until(lambda: home.get("/running")["running"][0]["state"] == "ready", "it is ready")
