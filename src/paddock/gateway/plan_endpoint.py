@@ -14,7 +14,7 @@ from paddock.engine.buffers import HOST, Parts
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.engine.learned import Taken
-from paddock.errors import InvalidRequest, NotObserved
+from paddock.errors import InvalidRequest
 from paddock.gateway import places
 from paddock.gateway.naming import Names
 from paddock.gateway.routes import Call, Route
@@ -28,8 +28,8 @@ from paddock.memory.question import Question
 from paddock.memory.terms import CACHE_TYPES
 from paddock.scheduler.look import placed
 from paddock.scheduler.outlook import Outlook
-from paddock.scheduler.planner import Wish
 from paddock.scheduler.scheduler import Scheduler
+from paddock.scheduler.wishes import Wish
 
 MOST_CONTEXT: Final = 1 << 24
 MOST_SLOTS: Final = 512
@@ -55,11 +55,7 @@ class PlanEndpoint:
         if not query.get("model"):
             raise InvalidRequest("model is missing", param="model", hint="ask /api/plan?model=NAME")
         model, wish = self._names.resolve_here(query["model"]), _wish(query)
-        try:
-            outlook = await self._scheduler.outlook(model, wish)
-        except TimeoutError:
-            hint = "ask again soon; `paddock hardware` shows what engines tell"
-            raise NotObserved("the engine did not list its devices in time", hint=hint) from None
+        outlook = await self._scheduler.outlook(model, wish)
         if outlook is None:
             raise InvalidRequest("memory is not looked at here", param="model")
         return web.json_response(

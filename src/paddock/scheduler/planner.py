@@ -11,35 +11,32 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from paddock.config.current import Current
-from paddock.config.schema import Config
 from paddock.engine import devices as engine_devices
-from paddock.engine.arguments import takes_whole_inputs
 from paddock.engine.buffers import HOST, Parts
 from paddock.engine.engine import Engine
 from paddock.engine.launcher import Launcher
 from paddock.engine.learned import Taken
 from paddock.engine.llama_cpp import LlamaCppEngine
-from paddock.errors import PaddockError
+from paddock.errors import NotObserved, PaddockError
 from paddock.hardware.reservations import Kept
 from paddock.library.kin import family_of, is_built_alike
 from paddock.library.model import Model
-from paddock.library.variant import context_of
 from paddock.memory.estimate import Estimate, Share
 from paddock.memory.layout import Layout
 from paddock.memory.ledger import NOTHING, Claim, Holding, Measured, Phase, card, others
-from paddock.memory.placement import LEAST, Fixed, Own, Plan
+from paddock.memory.placement import Plan
 from paddock.memory.question import Question, corrected
 from paddock.memory.shape import Shape
 from paddock.memory.shapes import Shapes
-from paddock.memory.terms import CACHE_TYPES, Terms
+from paddock.memory.terms import Terms
 from paddock.scheduler.look import ANYWHERE, Look, Seat, placed
+from paddock.scheduler.wishes import NO_WISH, Wish, allowed, own_place, terms_of
 from paddock.units import format_bytes
 
 if TYPE_CHECKING:
-    from paddock.engine.owner_flags import OwnerFlags
     from paddock.hardware.devices import Device
     from paddock.hardware.ram import Ram, RamReader
 
@@ -61,18 +58,6 @@ Holdings = Callable[[], tuple[Holding, ...]]
 """What our children hold at this moment."""
 Keeping = Callable[["Sequence[Device]"], Mapping[str, Kept]]
 """What the owner keeps free of devices now, by name."""
-
-
-class Wish(NamedTuple):
-    """What somebody asks for beside what the model and the owner say; None: nothing."""
-
-    context: int | None = None
-    slots: int | None = None
-    cache: str | None = None
-    """Of keys and of values."""
-
-
-NO_WISH: Final = Wish()
 
 
 class Planner:
@@ -106,7 +91,7 @@ class Planner:
             if model.path is None:
                 return Look(at, claim=await self._last(model), fingerprint=model.fingerprint)
             question = await self.question(model, holdings, cautious=cautious)
-        except (PaddockError, TimeoutError) as error:
+        except PaddockError as error:
             log.debug("%s cannot be planned: %s", model.id, error)
             return Look(at, fingerprint=model.fingerprint)
         engine = self._launcher.engines.choose(model).name
@@ -122,7 +107,7 @@ class Planner:
     ) -> Question | None:
         """What its place depends on; None for an engine that is told nothing of places.
 
-        Raises LibraryError, GgufError, EngineMissing, ArgumentRefused.
+        Raises LibraryError, GgufError, EngineMissing, ArgumentRefused, NotObserved.
         """
         engine = self._launcher.engines.choose(model)
         if not isinstance(engine, LlamaCppEngine):
@@ -130,9 +115,9 @@ class Planner:
         shape = await self._shape(model)
         flags = await engine.owner_flags(model)
         measured = await self._measured(engine, holdings)
-        terms, fixed = _terms(model, self._current.config, flags, wish, shape)
+        terms, fixed = terms_of(model, self._current.config, flags, wish, shape)
         question = Question(
-            shape, terms, _of_the_owners(measured, flags), fixed, _own(flags), flags.odd,
+            shape, terms, allowed(measured, flags), fixed, own_place(flags), flags.odd,
             cautious=cautious,
         )  # fmt: skip
         return await self._informed(engine, model, question, holdings())
@@ -152,7 +137,7 @@ class Planner:
         """The cards of these engines that the owner wants models to leave now."""
         cards: set[str] = set()
         for name in engines:
-            with suppress(PaddockError, TimeoutError):
+            with suppress(PaddockError):
                 devices = await self._devices(self._launcher.engines.named(name))
                 kept = self._kept(devices)
                 cards |= {
@@ -161,7 +146,15 @@ class Planner:
         return frozenset(cards)
 
     async def until_back(self, seat: Seat, holdings: Holdings) -> None:
-        """Return when the drivers have back what a child held that is gone, or after a while."""
+        """Return when the drivers have back what a child held that is gone, or after a while.
+
+        An engine that cannot be asked any more, because the configuration has lost it, is no reason
+        to wait.
+        """
+        with suppress(PaddockError):
+            await self._until_back(seat, holdings)
+
+    async def _until_back(self, seat: Seat, holdings: Holdings) -> None:
         measured = {card(one) for one in seat.devices if one.measured} & set(seat.claim.cards)
         deadline = asyncio.get_running_loop().time() + BACK_SECONDS
         while measured and asyncio.get_running_loop().time() < deadline:
@@ -200,8 +193,14 @@ class Planner:
         return self._ram.read()
 
     async def _devices(self, engine: Engine) -> tuple[Device, ...]:
-        async with asyncio.timeout(LIST_SECONDS):
-            return await engine_devices.devices(engine)
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                return await engine_devices.devices(engine)
+        except TimeoutError:
+            raise NotObserved(
+                f"{engine.name} did not list its devices in {LIST_SECONDS:.0f} s",
+                hint="ask again soon; `paddock hardware` shows what engines tell",
+            ) from None
 
     async def _informed(
         self, engine: LlamaCppEngine, model: Model, question: Question, holdings: Sequence[Holding]
@@ -282,62 +281,3 @@ class Planner:
 
 def _share(parts: Parts) -> Share:
     return Share(parts.weights, parts.kv, parts.compute + parts.output)
-
-
-def _of_the_owners(measured: Measured, flags: OwnerFlags) -> Measured:
-    """Of the devices, those that the owner's flags allow, in his order: a split goes by it."""
-    devices = measured.devices
-    if flags.devices is not None:
-        by_name = {one.name.casefold(): one for one in devices}
-        wanted = (by_name.get(name.casefold()) for name in flags.devices)
-        devices = tuple(one for one in wanted if one is not None)
-    if flags.split_mode == "none":
-        first = min(flags.main_gpu or 0, max(0, len(devices) - 1))
-        devices = devices[first : first + 1]
-    return replace(measured, devices=devices)
-
-
-def _own(flags: OwnerFlags) -> Own:
-    layers = 0 if flags.devices == () else flags.gpu_layers
-    return Own(layers, flags.split, flags.cpu_experts, single=flags.split_mode == "none")
-
-
-def _terms(
-    model: Model, config: Config, flags: OwnerFlags, wish: Wish, shape: Shape
-) -> tuple[Terms, Fixed]:
-    """What is wanted of the model, and what of that is not to be made smaller."""
-    said = wish.slots or flags.slots or model.settings.parallel
-    slots = said or config.parallel
-    unified = bool(flags.unified)
-    context = wish.context or _context(flags, slots, unified=unified, shape=shape)
-    fixes = model.options.context is not None or model.settings.context_length is not None
-    wanted = context or context_of(model, config.context_length) or LEAST
-    embeds = takes_whole_inputs(model)
-    batch = flags.batch or (wanted if embeds else model.options.batch) or 2048
-    ubatch = flags.ubatch or (wanted if embeds else model.options.batch) or 512
-    terms = Terms(
-        wanted,
-        slots,
-        unified=unified,
-        batch=batch,
-        ubatch=min(ubatch, batch),
-        keys=wish.cache or _cache(flags.keys),
-        values=wish.cache or _cache(flags.values),
-        flash=flags.flash is not False,
-        embedding=embeds or flags.embedding,
-        full_window=flags.full_window,
-    )
-    return terms, Fixed(bool(context) or fixes, bool(said))
-
-
-def _context(flags: OwnerFlags, slots: int, *, unified: bool, shape: Shape) -> int | None:
-    """Tokens of each request by the owner's own flags; None: they do not say."""
-    if flags.context is None:
-        own = flags.kv_unified_per_slot
-        return own * slots if own and unified else own
-    total = flags.context or shape.context
-    return total if unified else max(1, total // slots)
-
-
-def _cache(kind: str | None) -> str:
-    return kind if kind in CACHE_TYPES else "f16"

@@ -18,9 +18,10 @@ from paddock.scheduler.lease import Lease
 from paddock.scheduler.limits import Limits
 from paddock.scheduler.look import Look
 from paddock.scheduler.outlook import Outlook, outlook
-from paddock.scheduler.planner import Planner, Wish
+from paddock.scheduler.planner import Planner
 from paddock.scheduler.state import Resident
 from paddock.scheduler.view import SchedulerView, view
+from paddock.scheduler.wishes import Wish
 
 
 class Scheduler(Generic[InstanceT]):
