@@ -36,7 +36,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-header --no-emit-index-url --no-emit-find-links
 
 lock: setup
-	$(COMPILE) --extra embedded --extra demo --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) --extra embedded --extra demo --extra postgres --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --all-extras --output-file requirements/dev.txt pyproject.toml
 
 docs: setup
