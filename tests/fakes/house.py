@@ -61,6 +61,8 @@ class House:
         self.url = ""
         self.ollama_url = ""
         """The Ollama door; empty where it is closed."""
+        self.chat_url = ""
+        """The chat's door; empty where it is closed, as it is unless a test wants it."""
         self.key = ""
         """What `ask` names itself with, where the daemon wants keys."""
         self._process: subprocess.Popen[str] | None = None
@@ -104,6 +106,7 @@ class House:
             "listen": {
                 "openai": {"host": "127.0.0.1", "port": 0},
                 "ollama": {"host": "127.0.0.1", "port": 0},
+                "chat": None,
             },
             "unloadTimeout": 2,
             "startPort": START_PORT,
@@ -136,6 +139,7 @@ class House:
             raise AssertionError(f"the daemon did not start:\n{self.said}")
         self.url = self.doors()["openai"]
         self.ollama_url = self.doors().get("ollama", "")
+        self.chat_url = self.doors().get("chat", "")
         return self
 
     def _listen(self, process: subprocess.Popen[str]) -> None:

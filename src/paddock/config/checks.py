@@ -23,7 +23,7 @@ from paddock.config.document import Place
 from paddock.config.faults import Fault
 from paddock.config.nearest import nearest
 from paddock.config.ollama import ORIGIN
-from paddock.config.schema import Config, Door
+from paddock.config.schema import Config, Door, ModelDoor
 
 BUILT_IN_ENGINES = ("llama-server", "embedded")
 """Engines that need no entry: the llama-server on PATH, and the one that pip installs."""
@@ -71,7 +71,12 @@ def _door_hosts(config: Config) -> Iterator[Fault]:
 
 def _guarded_doors(config: Config) -> Iterator[Fault]:
     for name, door in _open_doors(config).items():
-        if door.auth == "keys" and not config.api_keys and not is_loopback(door.host):
+        if (
+            isinstance(door, ModelDoor)
+            and door.auth == "keys"
+            and not config.api_keys
+            and not is_loopback(door.host)
+        ):
             yield Fault(
                 ("listen", name, "host"),
                 f"other machines can reach {door.host}, and no key is asked for",

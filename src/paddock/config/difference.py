@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from paddock.config.document import Place, dotted
-from paddock.config.schema import Config, Door, Listen
+from paddock.config.schema import Config, Door, Listen, ModelDoor
 from paddock.config.section import Section
 from paddock.events import CatalogChanged
 
@@ -85,7 +85,9 @@ def _with_start_of(old: Config, new: Config) -> Config:
 
 
 def _door(old: Door | None, new: Door | None) -> Door | None:
-    return old.model_copy(update={"auth": new.auth}) if old and new else old
+    if isinstance(old, ModelDoor) and isinstance(new, ModelDoor):
+        return old.model_copy(update={"auth": new.auth})
+    return old
 
 
 _DOORS = tuple(Listen.model_fields)

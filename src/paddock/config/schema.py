@@ -58,26 +58,40 @@ class Door(Section):
     """A listening port."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Other than loopback needs `apiKeys`, or `auth: none`."""
+    """Address to listen on."""
     port: Port
     """TCP port; 0 takes a free one."""
-    auth: Literal["keys", "none"] = "keys"
-    """`keys`: ask for one of `apiKeys` where there are any. `none`: open to all who reach it."""
     tls: Tls | None = None
     """Speak HTTPS with this certificate."""
 
 
-class OpenAiDoor(Door):
+class ModelDoor(Door):
+    """A door for programs, where models are asked."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Other than loopback needs `apiKeys`, or another `auth`."""
+    auth: Literal["keys", "none"] = "keys"
+    """`keys`: ask for one of `apiKeys` where there are any. `none`: open to all who reach it."""
+
+
+class OpenAiDoor(ModelDoor):
     """The OpenAI door."""
 
     port: Port = 8090
     """TCP port; 0 takes a free one."""
 
 
-class OllamaDoor(Door):
+class OllamaDoor(ModelDoor):
     """The Ollama door."""
 
     port: Port = 11434
+    """TCP port; 0 takes a free one."""
+
+
+class ChatDoor(Door):
+    """The web chat. Who comes in there has an account."""
+
+    port: Port = 3001
     """TCP port; 0 takes a free one."""
 
 
@@ -89,6 +103,8 @@ class Listen(Section):
     ollama: OllamaDoor | None = OllamaDoor()
     """Ollama's API. As long as nothing is said about it here, it stays closed, with a warning,
     where its port is taken, and takes a free port where the OpenAI door does."""
+    chat: ChatDoor | None = ChatDoor()
+    """The web chat. As long as nothing is said about it here, it gives way as Ollama's does."""
 
     def is_said(self, door: str) -> bool:
         """Whether the owner wrote something about this door: then it must open."""

@@ -69,10 +69,12 @@ async def composed(config: Config, source: Source, logs: Logs) -> AsyncIterator[
         stack.enter_context(state_lock(config.state_dir))
         parts = await _started(stack, config, source, logs)
         _listen(parts)
-        front, tables = await endpoints(stack, parts)
+        front, tables, chatting = await endpoints(stack, parts)
         doors = await _opened(stack, parts, tables)
         front.doors = [(door.name, door.url) for door in doors]
         await _begin(stack, parts, source)
+        if chatting is not None and any(door.name == "chat" for door in doors):
+            chatting.begin()
         yield Daemon(parts, tables, doors)
 
 

@@ -45,7 +45,8 @@ def wanted_doors(config: Config) -> list[Wanted]:
     they do, and gives way to one that has its port.
     """
     listen = config.listen
-    known = {"openai": listen.openai, "ollama": listen.ollama}
+    named = {"openai": listen.openai, "ollama": listen.ollama, "chat": listen.chat}
+    known: dict[str, DoorConfig | None] = dict(named)
     said = [Wanted(n, door, True) for n, door in known.items() if door and _must_open(listen, n)]
     taken = {door.config.port for door in said}
     rest = [(n, door) for n, door in known.items() if door and not _must_open(listen, n)]
@@ -151,7 +152,7 @@ def _busy(name: str, config: DoorConfig, error: OSError) -> DoorBusy:
     )
 
 
-_FLAGS = {"openai": " (or --port)", "ollama": " (or OLLAMA_HOST)"}
+_FLAGS = {"openai": " (or --port)", "ollama": " (or OLLAMA_HOST)", "chat": ""}
 """What sets a door's address besides the file."""
 
 

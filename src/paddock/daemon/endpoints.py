@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from paddock.daemon.parts import Parts, Serving
 from paddock.gateway.activity_endpoints import ActivityEndpoints
@@ -34,6 +34,9 @@ from paddock.gateway.routes import Route, RouteTable, first_of
 from paddock.gateway.status_endpoints import StatusEndpoints
 from paddock.gateway.upstream import UpstreamEndpoint
 
+if TYPE_CHECKING:
+    from paddock.daemon.chatting import Chatting
+
 GPUS: Final = "/api/paddock/gpus"
 
 
@@ -43,6 +46,8 @@ class Endpoints(NamedTuple):
     front: Front
     doors: dict[str, RouteTable]
     """By the door's name. Of two endpoints with one path, each door has that of its own dialect."""
+    chatting: Chatting | None
+    """None: the chat's door stays closed."""
 
 
 async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
@@ -91,7 +96,20 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
     )
     tables = _doors(parts, serving, routes)
     front.endpoints = tables["openai"].routes
-    return Endpoints(front, tables)
+    chatting = _chatting(stack, parts, serving)
+    if chatting is not None:
+        tables["chat"] = chatting.table()
+    return Endpoints(front, tables, chatting)
+
+
+def _chatting(stack: AsyncExitStack, parts: Parts, serving: Serving) -> Chatting | None:
+    if parts.current.config.listen.chat is None:
+        return None
+    from paddock.daemon.chatting import Chatting  # noqa: PLC0415 - where its door is open
+
+    chatting = Chatting(parts, serving)
+    stack.push_async_callback(chatting.aclose)
+    return chatting
 
 
 def _doors(parts: Parts, serving: Serving, routes: tuple[Route, ...]) -> dict[str, RouteTable]:

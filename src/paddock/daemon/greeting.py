@@ -19,6 +19,7 @@ DEFAULT_PORT: Final = 8090
 SPEAKS = {
     "openai": "OpenAI's API, Anthropic's Messages, llama-swap's endpoints",
     "ollama": "Ollama's API, and OpenAI's",
+    "chat": "the chat, in a browser",
 }
 
 

@@ -9,8 +9,7 @@ from paddock.access.hosts import HostRules, is_local_page, machine_name
 from paddock.access.keys import KeyRing
 from paddock.config.current import Current
 from paddock.config.ollama import origin_pattern
-from paddock.config.schema import Config
-from paddock.config.schema import Door as DoorConfig
+from paddock.config.schema import Config, ModelDoor
 from paddock.engine.instance import Instance
 from paddock.engine.launcher import Launcher
 from paddock.events import CatalogChanged, ConfigChanged, Event, GpusChanged, Listener
@@ -92,7 +91,9 @@ def tell_captures(captures: Captures) -> Listener:
 
 def gate(config: Config, name: str) -> Gate:
     """Who may come in at the door of this name, as `config` says."""
-    door: DoorConfig | None = getattr(config.listen, name)
+    if name == "chat":  # its pages are its own, and its accounts are looked up behind it
+        return Gate(HostRules(machine_name(), config.allowed_hosts), (), KeyRing(()))
+    door: ModelDoor | None = getattr(config.listen, name)
     keyless = door is not None and door.auth == "none"
     keys = [] if keyless else [key.get_secret_value() for key in config.api_keys]
     if name != "ollama":

@@ -100,6 +100,7 @@ def test_every_path_of_the_schema_is_known_to_start_at_its_file(house):
         "modelsDir", "stateDir", "presets", "store.path", "engines.*.llamaServer",
         "listen.openai.tls.cert", "listen.openai.tls.key",
         "listen.ollama.tls.cert", "listen.ollama.tls.key", "ollama.models", "pulls.tokenFile",
+        "listen.chat.tls.cert", "listen.chat.tls.key",
     }  # fmt: skip
     assert {".".join(place) for place in paths} == said
 

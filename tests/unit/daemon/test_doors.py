@@ -17,17 +17,27 @@ def doors(listen: dict[str, Any]) -> list[tuple[str, int, bool]]:
     return [(door.name, door.config.port, door.is_said) for door in wanted_doors(config)]
 
 
+CHAT = ("chat", 3001, False)
+
+
 @pytest.mark.parametrize(
     ("listen", "expected"),
     [
-        ({}, [("openai", 8090, True), ("ollama", 11434, False)]),
-        ({"openai": {"port": 0}}, [("openai", 0, True), ("ollama", 0, False)]),
-        ({"openai": {"port": 1}}, [("openai", 1, True), ("ollama", 11434, False)]),
-        ({"openai": {"port": 11434}}, [("openai", 11434, True)]),
-        ({"ollama": {"port": 2}}, [("openai", 8090, True), ("ollama", 2, True)]),
-        ({"openai": {"port": 0}, "ollama": {}}, [("openai", 0, True), ("ollama", 11434, True)]),
-        ({"ollama": None}, [("openai", 8090, True)]),
-        ({"openai": None}, [("ollama", 11434, False)]),
+        ({}, [("openai", 8090, True), ("ollama", 11434, False), CHAT]),
+        (
+            {"openai": {"port": 0}},
+            [("openai", 0, True), ("ollama", 0, False), ("chat", 0, False)],
+        ),
+        ({"openai": {"port": 1}}, [("openai", 1, True), ("ollama", 11434, False), CHAT]),
+        ({"openai": {"port": 11434}}, [("openai", 11434, True), CHAT]),
+        ({"openai": {"port": 3001}}, [("openai", 3001, True), ("ollama", 11434, False)]),
+        ({"ollama": {"port": 2}}, [("openai", 8090, True), ("ollama", 2, True), CHAT]),
+        (
+            {"openai": {"port": 0}, "ollama": {}, "chat": {}},
+            [("openai", 0, True), ("ollama", 11434, True), ("chat", 3001, True)],
+        ),
+        ({"ollama": None, "chat": None}, [("openai", 8090, True)]),
+        ({"openai": None}, [("ollama", 11434, False), CHAT]),
     ],
 )
 def test_the_doors_of_a_configuration(listen, expected):

@@ -1,0 +1,76 @@
+"""The chat's door, and the room behind it, which is made when the doors are open.
+
+The room brings a database and all that is asked of it: its imports are not in the way of a start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from typing import TYPE_CHECKING, Final
+
+from paddock.chat.page import Page
+from paddock.daemon.parts import Parts, Serving
+from paddock.errors import PaddockError
+from paddock.gateway.routes import Call, Route, RouteTable
+from paddock.tasks import cancel_and_wait, spawn
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from paddock.daemon.chat_room import OpenRoom
+
+log = logging.getLogger(__name__)
+
+_ROOM: Final = "paddock.daemon.chat_room"
+
+
+class Chatting:
+    """Has the chat, once its room is made. Loop thread only; `aclose` it."""
+
+    def __init__(self, parts: Parts, serving: Serving) -> None:
+        self._parts = parts
+        self._serving = serving
+        self._page = Page()
+        self._making = asyncio.Lock()
+        self._room: OpenRoom | None = None
+        self._beginning: asyncio.Task[None] | None = None
+
+    def table(self) -> RouteTable:
+        """What the door answers: the room below `/api`, the page everywhere else."""
+        return RouteTable(
+            (
+                Route("*", "/api/*", self._answer, public=True),
+                Route("GET", "/*", self._page.answer, public=True),
+            )
+        )
+
+    def begin(self) -> None:
+        """Make the room in the background."""
+        self._beginning = spawn(self._begin(), name="open the chat")
+
+    async def aclose(self) -> None:
+        """End what works in the room. Idempotent."""
+        if self._beginning is not None:
+            await cancel_and_wait([self._beginning])
+        room, self._room = self._room, None
+        if room is not None:
+            await room.aclose()
+
+    async def _begin(self) -> None:
+        try:
+            await self._opened()
+        except PaddockError as error:
+            log.warning("the chat cannot be used: %s; %s", error.message, error.hint)
+
+    async def _answer(self, call: Call) -> web.StreamResponse:
+        return await (self._room or await self._opened()).answer(call)
+
+    async def _opened(self) -> OpenRoom:
+        """The room; tried again at the next request where it could not be made."""
+        async with self._making:
+            if self._room is None:
+                module = await asyncio.to_thread(importlib.import_module, _ROOM)
+                self._room = await module.opened(self._parts, self._serving)
+        return self._room
