@@ -42,12 +42,13 @@ class EventStreams:
         content_type: str,
         *,
         event: bytes = b"",
+        is_framed: bool = False,
     ) -> web.StreamResponse:
         """Send what comes from `source` until it ends, the client leaves or the daemon stops.
 
-        With `EVENTS` each item is the data of one event, named `event`; with `TEXT` it is sent as
-        it is. A slow client makes the source wait; one that takes nothing for `stallTimeout` is
-        dropped.
+        With `EVENTS` each item is the data of one event, named `event`, or with `is_framed` whole
+        events; with `TEXT` it is sent as it is. A slow client makes the source wait; one that takes
+        nothing for `stallTimeout` is dropped.
         """
         response = web.StreamResponse(
             headers={
@@ -59,7 +60,7 @@ class EventStreams:
         )
         await response.prepare(call.request)
         name = b"event: %b\n" % event if event else b""
-        frame = name + b"data: %b\n\n" if content_type == EVENTS else b"%b"
+        frame = name + b"data: %b\n\n" if content_type == EVENTS and not is_framed else b"%b"
         ping = b":\n\n" if content_type == EVENTS else b""
         if call.request.method == "HEAD":
             return response
