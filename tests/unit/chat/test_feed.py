@@ -110,6 +110,6 @@ async def test_the_end_of_a_session_ends_its_streams_only() -> None:
     two = feeds.of("ann").join(user(), "two")
     feeds.end_session("one")
     await one.news()
-    assert (one.is_over, two.is_over) == (True, False)
+    assert [one.is_over, two.is_over] == [True, False]
     feeds.end_user("ann")
     await asyncio.wait_for(two.news(), 1)
