@@ -13,8 +13,8 @@ from paddock.config.section import Section
 from paddock.events import CatalogChanged
 
 AT_START: Final = ("stateDir", "logTimeFormat", "logToStdout", "store", "metricsMaxInMemory")
-"""Keys that are read when the daemon starts. So are `ollama.models`, and `listen` but for each
-door's `auth`."""
+"""Keys that are read when the daemon starts. So are `ollama.models`, `chat.database`, and `listen`
+but for each door's `auth`."""
 
 
 class Kind(StrEnum):
@@ -70,7 +70,7 @@ def difference(old: Config, new: Config) -> Difference:
 
 
 def _is_read_at_start(place: Place) -> bool:
-    if place[:2] == ("ollama", "models"):
+    if place[:2] in {("ollama", "models"), ("chat", "database")}:
         return True
     return place[0] in AT_START or (place[0] == "listen" and place[-1] != "auth")
 
@@ -81,6 +81,7 @@ def _with_start_of(old: Config, new: Config) -> Config:
     listen = {name: door for name, door in doors.items() if door != getattr(old.listen, name)}
     kept = {name: getattr(old, name) for name in _FIELDS_AT_START}
     kept["ollama"] = new.ollama.model_copy(update={"models": old.ollama.models})
+    kept["chat"] = new.chat.model_copy(update={"database": old.chat.database})
     return new.model_copy(update={**kept, "listen": old.listen.model_copy(update=listen)})
 
 

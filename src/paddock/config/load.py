@@ -12,6 +12,7 @@ from paddock.config.document import Document, Place, dotted
 from paddock.config.faults import Fault
 from paddock.config.legacy import modernize
 from paddock.config.macros import expand
+from paddock.config.origins import Origins
 from paddock.config.paths import default_models_dir, default_state_dir, home
 from paddock.config.schema import Config
 from paddock.config.sources import base_folder, read_sources
@@ -22,6 +23,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "PADDOCK_MODELS_DIR": "modelsDir",
     "PADDOCK_LOG_LEVEL": "logLevel",
     "HF_ENDPOINT": "pulls.endpoint",
+    "PADDOCK_CHAT_DATABASE": "chat.database",
 }
 """Variables that win over the file, and their keys. Documented in `docs/reference/config.md`, as
 those of Ollama are (`ollama_env.py`)."""
@@ -59,6 +61,7 @@ def load(
     if config is None or faults or problems or wrong_presets:
         raise ConfigError(layers.problems(faults, [*problems, *wrong_presets]))
     config.hide(document.secrets)
+    config.written_in(layers.origins_below(("chat",)))
     return config
 
 
@@ -89,10 +92,13 @@ def _put_ollama(layers: _Layers, env: Mapping[str, str]) -> None:
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
-    given = {name: env[name] for name in ENVIRONMENT if env.get(name)}
+    given: dict[str, Any] = {name: env[name] for name in ENVIRONMENT if env.get(name)}
     if folders := given.get("PADDOCK_MODELS_DIR"):
-        absolute = [str(Path(part).absolute()) for part in folders.split(os.pathsep) if part]
-        return {**given, "PADDOCK_MODELS_DIR": absolute}
+        parts = folders.split(os.pathsep)
+        given["PADDOCK_MODELS_DIR"] = [str(Path(part).absolute()) for part in parts if part]
+    database = given.get("PADDOCK_CHAT_DATABASE", "://")
+    if "://" not in database and not database.startswith("~"):
+        given["PADDOCK_CHAT_DATABASE"] = str(Path(database).absolute())
     return given
 
 
@@ -124,6 +130,22 @@ class _Layers:
         """Like `put`, but what the file says stays. null in the file means the default too."""
         if self.values.get(str(place[0])) is None:
             self.put(place, value, "default")
+
+    def origins_below(self, outer: Place) -> Origins:
+        """What says each key below `outer`. One without a value says nothing."""
+        written = {place: Path(file).name for place, (file, _) in self.document.marks.items()}
+        named = {
+            dotted(place): origin
+            for place, origin in (written | self.origins).items()
+            if place != outer and is_inside(place, outer) and self._value(place) is not None
+        }
+        return Origins(named)
+
+    def _value(self, place: Place) -> Any:
+        value: Any = self.document.values
+        for step in place:
+            value = value.get(step) if isinstance(value, dict) else None
+        return value
 
     def problems(
         self, faults: Iterable[Fault], others: Iterable[ConfigProblem]

@@ -30,6 +30,7 @@ and an option of `paddock serve` wins over both:
 | `STATE_DIRECTORY`, `XDG_STATE_HOME` | `stateDir` | only when the file has no `stateDir` |
 | `XDG_DATA_HOME` | `modelsDir` | `paddock/models` in it, when nothing else is said |
 | `HF_ENDPOINT` | `pulls.endpoint` | |
+| `PADDOCK_CHAT_DATABASE` | `chat.database` | |
 | `OLLAMA_HOST` | `listen.ollama.host` and `.port` | `nas`, `nas:8080`, `:8080`, `http://nas` (80) |
 | `OLLAMA_MODELS` | `ollama.models` | |
 | `OLLAMA_KEEP_ALIVE` | `ollama.keepAlive` | a plain number is seconds; below 0 is for ever |

@@ -14,10 +14,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
+from paddock.config.chat import Chat
 from paddock.config.gpus import Reservations
 from paddock.config.masking import Masking, secrets_among, secrets_in
 from paddock.config.model_entry import ModelEntry
 from paddock.config.ollama import OllamaSettings
+from paddock.config.origins import Origins
 from paddock.config.peers import Peer
 from paddock.config.pulls import Pulls
 from paddock.config.routing import Group, Matrix, Profile, Routing, Selector
@@ -275,6 +277,8 @@ class Config(Section):
     """Rules for `/upstream/{model}/{path}`."""
     ollama: OllamaSettings = OllamaSettings()
     """Models that were pulled or created, and what is peculiar to the Ollama door."""
+    chat: Chat = Chat()
+    """The web chat. What is not written here, an admin may set in the chat."""
     gpus: Annotated[
         dict[str, Reservations],
         Field(examples=[{"Vulkan1": {"reserve": "4GiB"}}]),
@@ -291,6 +295,15 @@ class Config(Section):
     """An origin that is asked instead of Ollama's registry, `https://registry.ollama.ai`."""
 
     _from_environment: frozenset[str] = PrivateAttr(default=frozenset())
+    _origins: Origins = PrivateAttr(default=Origins())
+
+    def written_in(self, origins: Origins) -> None:
+        """Remember what says which key."""
+        self._origins = origins
+
+    def origin(self, key: str) -> str:
+        """What says a key of `chat`, such as `chat.title`; empty: nobody, and its default holds."""
+        return self._origins.named.get(key, "")
 
     def hide(self, secrets: frozenset[str]) -> None:
         """These texts came from the environment, and are not shown. Call it before `masking`."""
@@ -304,7 +317,7 @@ class Config(Section):
         commands += [
             text for one in self.models.values() for text in (one.cmd, one.cmd_stop, one.args)
         ]
-        found = (*map(secrets_among, macros), *map(secrets_in, commands))
+        found = (*map(secrets_among, macros), *map(secrets_in, commands), self.chat.secrets)
         return Masking(self._from_environment.union(*found))
 
     @property

@@ -24,6 +24,7 @@ def as_values(config: Config) -> dict[str, Any]:
     for entry in (*values["engines"].values(), *values["models"].values()):
         entry |= {key: _masked(entry[key]) for key in ("env", "macros") if key in entry}
     values["macros"] = _masked(values["macros"])
+    values["chat"]["database"] = config.chat.shown_database
     masked: dict[str, Any] = config.masking.value(values)
     return masked
 
