@@ -1,4 +1,7 @@
-"""Engines for tests: the fake llama-server, a tiny llama for real ones, and instances of both."""
+"""Engines for tests: the fake llama-server, a tiny llama for real ones, and instances of both.
+
+And the chat's databases: every test that asks for `store` is done with SQLite and PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes import postgres
 from tests.fakes.house import START_PORT
 from tests.fakes.real_engine import Engine, real_engine
 
@@ -19,6 +23,7 @@ from paddock.config.schema import Config, EngineEntry
 from paddock.engine.launcher import Launcher
 from paddock.events import EventBus, InstanceChanged
 from paddock.library.model import HeaderSummary, Model
+from paddock.storage.chat_store import Store
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -130,3 +135,33 @@ async def engineering(
     engineering = Engineering(tmp_path, fake_llama_server, engine_cache)
     yield engineering
     await engineering.aclose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL of this worker's own, or the test is skipped."""
+    programs = postgres.programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL here; `make setup` as root brings Debian's")
+    with postgres.running(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """What a `Store` is opened with: a database without a table."""
+    if request.param == "sqlite":
+        yield tmp_path / "chat" / "chat.db"
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+async def store(empty_database: Path | str, no_task_left_behind: None) -> AsyncIterator[Store]:
+    """An open store, once on each database."""
+    store = Store(empty_database)
+    await store.open()
+    yield store
+    await store.aclose()

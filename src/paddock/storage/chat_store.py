@@ -1,14 +1,14 @@
 """The chat's database: SQLite in a file, or PostgreSQL by URL, always off the loop.
 
-SQLite has one thread that writes and two that read beside it (WAL), so nobody ever meets "database
-is locked"; PostgreSQL has a thread per connection of its pool. SQLAlchemy is imported by this room
-only, and this module only once the chat is asked for.
+One thread writes, one transaction after the other, and others read beside it (SQLite in WAL mode):
+nobody ever meets "database is locked", and nobody's change is lost to another that was read before
+it. SQLAlchemy is imported by this room only, and this module only once the chat is asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -24,8 +24,12 @@ T = TypeVar("T")
 
 BUSY_SECONDS: Final = 5.0
 """How long to wait for another program that holds the file."""
-SQLITE_READERS: Final = 2
-POSTGRES_THREADS: Final = 8
+READERS: Final = {"sqlite": 2, "postgresql": 4}
+READING: Final[Mapping[str, Mapping[str, Any]]] = {
+    "sqlite": {"reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+"""What a transaction that only reads is begun with."""
 
 
 class Store:
@@ -37,14 +41,9 @@ class Store:
         Raises StorageError for a URL that cannot be used.
         """
         self._url = _url(where)
-        self._is_sqlite = self._url.get_backend_name() == "sqlite"
-        readers = SQLITE_READERS if self._is_sqlite else POSTGRES_THREADS
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="chat-read")
-        self._writer = (
-            ThreadPoolExecutor(1, thread_name_prefix="chat-write")
-            if self._is_sqlite
-            else self._readers
-        )
+        self._backend = self._url.get_backend_name()
+        self._readers = ThreadPoolExecutor(READERS[self._backend], thread_name_prefix="chat-read")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="chat-write")
         self._engine: Engine | None = None
         self._opening: asyncio.Future[None] | None = None
         self._closed = False
@@ -52,7 +51,11 @@ class Store:
     @property
     def is_sqlite(self) -> bool:
         """Whether it is a file of ours."""
-        return self._is_sqlite
+        return self._backend == "sqlite"
+
+    def connected(self) -> Engine:
+        """An engine on this database, whatever is in it."""
+        return _sqlite(self._url) if self.is_sqlite else _postgres(self._url)
 
     async def open(self) -> None:
         """Open it and bring its tables up to date. Raises StorageError. Once is enough."""
@@ -67,11 +70,11 @@ class Store:
         Raises StorageError when the database cannot be reached or read, and what `work` raises.
         Cancelling stops the waiting, not the work.
         """
-        return await self._run(self._readers, work)
+        return await self._run(self._readers, self._read, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """As `read`, and what `work` changed is kept, all of it or, when it raises, nothing."""
-        return await self._run(self._writer, work)
+        return await self._run(self._writer, self._write, work)
 
     async def aclose(self) -> None:
         """Wait for the work under way, and close. Idempotent."""
@@ -83,35 +86,53 @@ class Store:
         if self._engine is not None:
             await asyncio.to_thread(self._engine.dispose)
 
-    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[Connection], T]) -> T:
+    async def _run(
+        self,
+        pool: ThreadPoolExecutor,
+        how: Callable[[Callable[[Connection], T]], T],
+        work: Callable[[Connection], T],
+    ) -> T:
         if self._closed:
             raise StorageError("the database is closed")
         if self._engine is None:
             await self.open()
-        return await asyncio.get_running_loop().run_in_executor(pool, self._do, work)
+        return await asyncio.get_running_loop().run_in_executor(pool, how, work)
 
     # --- in a thread
 
-    def _do(self, work: Callable[[Connection], T]) -> T:
-        assert self._engine is not None  # noqa: S101 - `_run` opened it
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        return self._do(self._opened.execution_options(**READING[self._backend]), work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        return self._do(self._opened, work)
+
+    def _do(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
-            with self._engine.begin() as connection:
+            with engine.begin() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
             raise self._failed(error) from error
 
+    @property
+    def _opened(self) -> Engine:
+        assert self._engine is not None  # noqa: S101 - `_run` opened it
+        return self._engine
+
     def _open(self) -> None:
         try:
-            engine = _sqlite(self._url) if self._is_sqlite else _postgres(self._url)
-            with engine.begin() as connection:
-                migrate(connection)
+            engine = self.connected()
+            try:
+                migrate(engine)
+            except BaseException:
+                engine.dispose()
+                raise
         except (SQLAlchemyError, OSError, ImportError) as error:
             raise self._failed(error) from error
         self._engine = engine
 
     def _failed(self, error: Exception) -> StorageError:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        place = self._url.database if self._is_sqlite else _shown(self._url)
+        place = self._url.database if self.is_sqlite else _shown(self._url)
         return StorageError(f"the chat's database {place} cannot be used: {reason}", hint=_HINT)
 
 
@@ -145,8 +166,9 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=SQLITE_READERS + 1,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        pool_size=READERS["sqlite"] + 1,
+        # Python's module would begin a transaction only at the first change, and not for tables.
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
     )
 
     @event.listens_for(engine, "connect")
@@ -156,8 +178,15 @@ def _sqlite(url: URL) -> Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = FAST")
 
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
     return engine
 
 
 def _postgres(url: URL) -> Engine:
-    return create_engine(url, pool_size=POSTGRES_THREADS, max_overflow=0, pool_pre_ping=True)
+    return create_engine(
+        url, pool_size=READERS["postgresql"] + 1, max_overflow=0, pool_pre_ping=True
+    )

@@ -7,7 +7,8 @@ the migrations.
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -18,9 +19,8 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
+    types,
 )
 
 METADATA: Final = MetaData(
@@ -33,6 +33,27 @@ METADATA: Final = MetaData(
 )
 
 ID_LENGTH: Final = 32
+
+_UNKEPT: Final = re.compile("[\0\ud800-\udfff]")
+"""NUL, which PostgreSQL cannot keep, and halves of surrogate pairs, which are no characters."""
+
+
+class String(types.TypeDecorator[str]):
+    """A text as every database can keep it: what cannot be kept becomes U+FFFD."""
+
+    impl = types.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Any) -> str | None:
+        """The text on its way to the database."""
+        return value if value is None else _UNKEPT.sub("\ufffd", value)
+
+
+class Text(String):
+    """The same, of any length."""
+
+    impl = types.Text
+    cache_ok = True
 
 
 def _id() -> Column[str]:
