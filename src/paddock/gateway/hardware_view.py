@@ -76,7 +76,7 @@ async def usable(launcher: Launcher, wanted: Sequence[str], *, fresh: bool) -> d
     seen = await look(launcher, wanted, fresh=fresh)
     return {
         "engines": [_engine(listing, seen) for listing in seen.listings],
-        "host": _host(seen.ram, seen.uses),
+        "host": host_view(seen.ram, seen.uses),
         "instances": [_instance(use) for use in seen.uses],
     }
 
@@ -157,7 +157,8 @@ def device_view(
     }
 
 
-def _host(ram: Ram, uses: Sequence[Use]) -> dict[str, Any]:
+def host_view(ram: Ram, uses: Sequence[Use]) -> dict[str, Any]:
+    """The machine's own memory, and what all of ours hold of it."""
     return {
         "total_bytes": ram.total,
         "available_bytes": ram.available,

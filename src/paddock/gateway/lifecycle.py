@@ -74,20 +74,32 @@ class Lifecycle:
 
     async def load(self, call: Call) -> web.Response:
         """llama.cpp's router: begin to load and answer at once."""
-        model = self._runs(self._names.resolve_here(await _name_in_body(call)))
-        if self._is_running(model):
+        if not self.begin(await _name_in_body(call)):
             raise InvalidRequest("model is already running", param="model")
+        return web.json_response({"success": True})
+
+    def begin(self, name: str) -> bool:
+        """Begin to load a model; False: it runs already. Raises UnknownModel."""
+        model = self._runs(self._names.resolve_here(name))
+        if self._is_running(model):
+            return False
         task = spawn(self._load_quietly(model), name=f"load {model.id}")
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
-        return web.json_response({"success": True})
+        return True
 
     async def unload(self, call: Call) -> web.Response:
         """llama.cpp's router: unload one model."""
-        model = self._in_memory(await _name_in_body(call))
-        if not await self._scheduler.unload(running_id(model)):
+        if not await self.end(await _name_in_body(call)):
             raise InvalidRequest("model is not running", param="model")
         return web.json_response({"success": True})
+
+    async def end(self, name: str) -> bool:
+        """Unload a model and return when its memory is free; False: it did not run.
+
+        Raises UnknownModel.
+        """
+        return await self._scheduler.unload(running_id(self._in_memory(name)))
 
     async def load_and_wait(self, call: Call) -> web.Response:
         """Load a model and answer when it is ready, or with the reason why it cannot be."""
@@ -109,7 +121,7 @@ class Lifecycle:
     async def unload_named(self, call: Call) -> web.Response:
         """Unload one model by any of its names; answers when its memory is free."""
         name = call.request.rel_url.path.removeprefix("/api/models/unload/")
-        await self._scheduler.unload(running_id(self._in_memory(name)))
+        await self.end(name)
         return web.Response(text=OK)
 
     async def events(self, call: Call) -> web.StreamResponse:

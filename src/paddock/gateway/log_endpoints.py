@@ -45,25 +45,28 @@ class LogEndpoints:
 
     async def history(self, call: Call) -> web.Response:
         """What is kept of a log."""
-        name = unquote(call.rest)
+        return web.Response(text=self.text(unquote(call.rest)))
+
+    def text(self, name: str) -> str:
+        """What is kept of a log: a model's, or one of ours by its word. Raises UnknownModel."""
         if (ring := self._rings.get(name)) is not None:
-            return web.Response(text=ring.history())
-        lines = self._output(name).tail()
-        return web.Response(text="".join(f"{line}\n" for line in lines))
+            return ring.history()
+        return "".join(f"{line}\n" for line in self._output(name).tail())
 
     async def stream(self, call: Call) -> web.StreamResponse:
         """A log from its kept part on; `?no-history` leaves that out."""
         history = "no-history" not in call.request.query
-        source = self._followed(unquote(call.rest), history=history)
-        return await self._streams.serve(call, source, TEXT)
-
-    def _followed(self, name: str, *, history: bool) -> AsyncIterator[bytes]:
-        if (ring := self._rings.get(name)) is not None:
-            return ring.follow(history=history)
         try:
-            return _lines(self._output(name), history=history)
+            source = self.followed(unquote(call.rest), history=history)
         except UnknownModel as error:  # a log that is not there is no resource: as llama-swap says
             raise InvalidRequest(error.message, hint=error.hint) from error
+        return await self._streams.serve(call, source, TEXT)
+
+    def followed(self, name: str, *, history: bool) -> AsyncIterator[bytes]:
+        """A log as it comes, with `history` from its kept part on. Raises UnknownModel."""
+        if (ring := self._rings.get(name)) is not None:
+            return ring.follow(history=history)
+        return _lines(self._output(name), history=history)
 
     def _output(self, name: str) -> Output:
         """The output of a model's instances, empty before the first one starts."""

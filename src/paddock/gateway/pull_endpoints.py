@@ -64,7 +64,7 @@ class PullEndpoints:
     async def pull(self, call: Call) -> web.StreamResponse:
         """Begin a pull or join one, and tell how far it is; `dry_run` tells what it would do."""
         body = await parse_json_async(await sent_body(call.request, BODY_BYTES))
-        request = _request(body)
+        request = pull_request(body)
         if fields.truth(body, "dry_run"):
             plan, quota = await self._pulls.plan(request)
             return web.json_response(await asyncio.to_thread(plan.told, quota))
@@ -72,8 +72,7 @@ class PullEndpoints:
 
     async def all(self, call: Call) -> web.Response:  # noqa: ARG002
         """The pulls under way, and those that ended last."""
-        await self._pulls.known()
-        return web.json_response({"pulls": [_state(pull) for pull in self._pulls.all()]})
+        return web.json_response({"pulls": await self.rows()})
 
     async def follow(self, call: Call) -> web.StreamResponse:
         """How far one pull is, until it ends."""
@@ -82,10 +81,23 @@ class PullEndpoints:
 
     async def cancel(self, call: Call) -> web.Response:
         """End a pull."""
+        return web.json_response(await self.ended(unquote(call.rest)))
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """The pulls under way, and those that ended last, each as it is now."""
         await self._pulls.known()
-        pull = self._pulls.find(unquote(call.rest))
+        return [_state(pull) for pull in self._pulls.all()]
+
+    async def begun(self, request: PullRequest) -> dict[str, Any]:
+        """Begin a pull or join one; how it is now. Raises AcquireError and InvalidRequest."""
+        return _state(await self._pulls.ask(request, lasting=True))
+
+    async def ended(self, pull_id: str) -> dict[str, Any]:
+        """End a pull; how it is then. Raises UnknownId."""
+        await self._pulls.known()
+        pull = self._pulls.find(pull_id)
         await self._pulls.cancel(pull)
-        return web.json_response(_state(pull))
+        return _state(pull)
 
     async def _stream(self, call: Call, pull: Pull) -> web.StreamResponse:
         return await self._streams.serve(call, _states(pull), LINES)
@@ -100,22 +112,26 @@ class PullEndpoints:
 
     async def search(self, call: Call) -> web.Response:
         """Repositories with GGUF files."""
-        sort = call.request.query.get("sort") or "trending"
+        return web.json_response({"results": await self.found(call.request.query)})
+
+    async def found(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """What `q`, `limit` and `sort` find. Raises InvalidRequest and AcquireError."""
+        sort = query.get("sort") or "trending"
         if sort not in SORTS:
             known = ", ".join(SORTS)
             raise InvalidRequest(f"`sort` is none of {known}", param="sort")
-        limit = call.request.query.get("limit") or "20"
+        limit = query.get("limit") or "20"
         if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_FOUND:
             raise InvalidRequest(f"`limit` is a number up to {MOST_FOUND}", param="limit")
-        text = call.request.query.get("q", "")[:_LONGEST]
+        text = query.get("q", "")[:_LONGEST]
         found = await self._hubs.search(text, int(limit), sort)
         memory = await self._hubs.memory()
         context = self._current.config.context_length
-        return web.json_response({"results": [told_found(one, memory, context) for one in found]})
+        return [told_found(one, memory, context) for one in found]
 
 
-def _request(body: Mapping[str, Any]) -> PullRequest:
-    """Raises InvalidRequest."""
+def pull_request(body: Mapping[str, Any]) -> PullRequest:
+    """What a body asks to be brought in. Raises InvalidRequest."""
     patterns = body.get("files")
     patterns = [patterns] if isinstance(patterns, str) else patterns or []
     if not isinstance(patterns, list) or not all(isinstance(one, str) for one in patterns):

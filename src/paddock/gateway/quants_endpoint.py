@@ -53,13 +53,20 @@ class QuantsEndpoint:
         if call.request.query.get("hub", "") not in {"", "0", "1"}:
             raise InvalidRequest("`hub` is 1 or left out", param="hub")
         only_hub = call.request.query.get("hub") == "1"
+        return web.json_response(await self.told(name, only_hub=only_hub))
+
+    async def told(self, name: str, *, only_hub: bool = False) -> dict[str, Any]:
+        """The quantizations of a model here or, else or with `only_hub`, at a hub.
+
+        Raises LibraryError, InvalidRequest and AcquireError.
+        """
         model = None if only_hub else self._library.catalog.find(name)
         if model is None and not only_hub and "/" not in name:
             model = self._library.resolve(name)  # tells which names are near
         if model is not None:
-            return web.json_response(await self._of_model(model, name))
+            return await self._of_model(model, name)
         offered = await self._hubs.offer(name, look=not only_hub)
-        return web.json_response(await asyncio.to_thread(offered.told, name))
+        return await asyncio.to_thread(offered.told, name)
 
     async def _of_model(self, model: Model, name: str) -> dict[str, Any]:
         """The library's quantizations of it, best first."""

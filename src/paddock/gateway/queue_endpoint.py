@@ -28,13 +28,15 @@ class QueueEndpoint:
 
     async def queue(self, call: Call) -> web.Response:  # noqa: ARG002
         """All who wait, in order of arrival, and all that runs."""
+        return web.json_response(self.told())
+
+    def told(self) -> dict[str, Any]:
+        """The same, as the answer tells it."""
         view = self._scheduler.snapshot()
-        return web.json_response(
-            {
-                "waiting": waiting_rows(view.waiting),
-                "running": [self._running(one) for one in view.instances],
-            }
-        )
+        return {
+            "waiting": waiting_rows(view.waiting),
+            "running": [self._running(one) for one in view.instances],
+        }
 
     def _running(self, view: InstanceView) -> dict[str, Any]:
         instance = self._launcher.find(view.instance)

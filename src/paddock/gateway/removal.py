@@ -54,7 +54,7 @@ class RemovalEndpoints:
         dry_run = fields.truth(body, "dry_run")
         files, force = fields.truth(body, "files"), fields.truth(body, "force")
         done = await self.removed(name, files=files, force=force, dry_run=dry_run)
-        return web.json_response(_told(done, dry_run=dry_run))
+        return web.json_response(told(done, dry_run=dry_run))
 
     async def delete(self, call: Call) -> web.Response:
         """llama.cpp's router: remove a model that does not run."""
@@ -137,7 +137,8 @@ def _is_a_file(removal: Removal) -> InvalidRequest:
     )
 
 
-def _told(removal: Removal, *, dry_run: bool) -> dict[str, Any]:
+def told(removal: Removal, *, dry_run: bool) -> dict[str, Any]:
+    """What went or, with `dry_run`, would go, and what that gives back."""
     return {
         "model": removal.name,
         "removed": not dry_run,

@@ -37,10 +37,13 @@ class UsageEndpoints:
 
     async def usage(self, call: Call) -> web.Response:  # noqa: ARG002
         """Who takes how much."""
+        return web.json_response(await self.told())
+
+    async def told(self) -> dict[str, Any]:
+        """The same, as the answer tells it."""
         busy = self._pulls.busy()
         catalog, store = self._library.catalog, self._library.store
-        told = await asyncio.to_thread(self._told, catalog, store, busy)
-        return web.json_response(told)
+        return await asyncio.to_thread(self._told, catalog, store, busy)
 
     async def clean(self, call: Call) -> web.Response:  # noqa: ARG002
         """Remove what is left over. Nobody writes manifests meanwhile."""
