@@ -160,7 +160,7 @@ class Forwarder:
             try:
                 return await work(lease.instance)
             except UpstreamLost as error:
-                raise await _explain(lease.instance, error) from error
+                raise await explained(lease.instance, error) from error
 
     async def _carry(
         self, call: Call, target: Target, ask: Ask, relay: Relay
@@ -217,11 +217,11 @@ class Forwarder:
                 return await _translate(instance, pool, ask, relay)
             return await _relay(pool, ask, relay)
         except UpstreamLost as error:
-            raise await _explain(instance, error) from error
+            raise await explained(instance, error) from error
 
 
 async def _relay(pool: ConnectionPool, ask: Ask, relay: Relay) -> Relayed:
-    return await _send(pool, ask, relay.run)
+    return await send_on(pool, ask, relay.run)
 
 
 async def _translate(
@@ -246,15 +246,15 @@ async def _translate(
 
 
 async def _assemble(pool: ConnectionPool, ask: Ask, assembler: Assembler, relay: Relay) -> Relayed:
-    answer = await _send(pool, ask, Assembled(assembler).run)
+    answer = await send_on(pool, ask, Assembled(assembler).run)
     return relay.whole(answer.status, answer.headers, answer.body)
 
 
 Exchange = Callable[[Connection, bytes, bytes], Awaitable[T]]
 
 
-async def _send(pool: ConnectionPool, ask: Ask, exchange: Exchange[T]) -> T:
-    """Do `exchange` on a kept connection or, when there is none or it was stale, on a new one."""
+async def send_on(pool: ConnectionPool, ask: Ask, exchange: Exchange[T]) -> T:
+    """Send `ask`: do `exchange` on a kept connection or, when none is fresh, on a new one."""
     head = pool.head(ask.method, ask.target, ask.headers, length=len(ask.body))
     kept = pool.take()
     if kept is not None:
@@ -263,7 +263,7 @@ async def _send(pool: ConnectionPool, ask: Ask, exchange: Exchange[T]) -> T:
     return await exchange(await pool.connect(), head, ask.body)
 
 
-async def _explain(instance: Instance, error: UpstreamLost) -> UpstreamLost:
+async def explained(instance: Instance, error: UpstreamLost) -> UpstreamLost:
     """Why a connection was lost: the child's death, if that was it."""
     done, _ = await asyncio.wait((instance.exited,), timeout=DEATH_SECONDS)
     if not done:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from paddock.config.current import Current
 from paddock.engine.arguments import fixes_context
@@ -51,14 +53,53 @@ class Leasing:
         then `relay` may have begun its stream. Cancelling gives the place in the queue back.
         """
         asked = self._possible(model, checked(joined(asked, options_of(call))))
-        if self._library is not None and model.twin:
-            model = running_model(model, self._library.catalog.models)
+        model = self._running(model)
         lease = self._scheduler.lease_now(model, client=call.client, asked=asked)
         if lease is not None:
             return lease
+        waiting = self._scheduler.lease(model, client=call.client, request=call.id, asked=asked)
         if relay is None:
-            return await self._wait(call, model, asked)
-        return await self._wait_and_tell(call, model, relay, asked)
+            return await waiting
+        return await self._wait_and_tell(call, model, relay, waiting)
+
+    async def lease_for(
+        self,
+        client: str,
+        request: str,
+        model: Model,
+        hear: Callable[[Wait], None],
+        asked: LoadOptions = NOT_SAID,
+    ) -> Lease[Instance]:
+        """A lease for a request of the house's own, by `client`; `hear` is told what it waits for.
+
+        Raises what the scheduler raises. Cancelling gives the place in the queue back.
+        """
+        asked = self._possible(model, checked(asked))
+        model = self._running(model)
+        lease = self._scheduler.lease_now(model, client=client, asked=asked)
+        if lease is not None:
+            return lease
+        waiting = self._scheduler.lease(model, client=client, request=request, asked=asked)
+
+        def look() -> float:
+            if (wait := self._outlook.of(request)) is not None:
+                hear(wait)
+            return LOOK_SECONDS
+
+        return await _watched(waiting, look, 0.0, model.id)
+
+    def lease_now(
+        self, client: str, model: Model, asked: LoadOptions = NOT_SAID
+    ) -> Lease[Instance] | None:
+        """A lease of what runs already and is free this instant; else None."""
+        asked = self._possible(model, checked(asked))
+        return self._scheduler.lease_now(self._running(model), client=client, asked=asked)
+
+    def _running(self, model: Model) -> Model:
+        """The model whose instance serves this one."""
+        if self._library is None or not model.twin:
+            return model
+        return running_model(model, self._library.catalog.models)
 
     def _possible(self, model: Model, asked: LoadOptions) -> LoadOptions:
         """What was asked for, without a context where it would be loaded with the same again."""
@@ -67,45 +108,62 @@ class Leasing:
         rest = asked._replace(context=None)
         return NOT_SAID if rest == NOT_SAID else rest
 
-    async def _wait(self, call: Call, model: Model, asked: LoadOptions) -> Lease[Instance]:
-        return await self._scheduler.lease(model, client=call.client, request=call.id, asked=asked)
-
     async def _wait_and_tell(
-        self, call: Call, model: Model, relay: Relay, asked: LoadOptions
+        self,
+        call: Call,
+        model: Model,
+        relay: Relay,
+        waiting: Coroutine[Any, Any, Lease[Instance]],
     ) -> Lease[Instance]:
         """Wait for a lease and show the client how far it is, or at least that its stream lives."""
         shown = self._shows(model)
         dialect = dialect_of(call.request.path, call.id, model.id) if shown else Comments()
         telling = Telling(relay, dialect, model.id)
-        waiting = spawn(self._lease_or_error(call, model, asked), name=f"lease of {model.id}")
+        pause = LOOK_SECONDS if shown else QUIET_SECONDS
+
+        def look() -> float:
+            telling.look(self._outlook.of(call.id))
+            return pause
+
         # What is refused at once is answered with its status, before a stream is opened.
-        pause = 0.0 if shown else QUIET_SECONDS
-        try:
-            while not (await asyncio.wait((waiting,), timeout=pause))[0]:
-                telling.look(self._outlook.of(call.id))
-                pause = LOOK_SECONDS if shown else QUIET_SECONDS
-        except BaseException:
-            await cancel_and_wait((waiting,))
-            if not waiting.cancelled() and isinstance(lease := waiting.result(), Lease):
-                lease.release()
-            raise
-        if isinstance(outcome := waiting.result(), PaddockError):
-            raise outcome
+        lease = await _watched(waiting, look, 0.0 if shown else QUIET_SECONDS, model.id)
         telling.end()
-        return outcome
+        return lease
 
     def _shows(self, model: Model) -> bool:
         own = model.settings.send_loading_state
         return self._current.config.send_loading_state if own is None else own
 
-    async def _lease_or_error(
-        self, call: Call, model: Model, asked: LoadOptions
-    ) -> Lease[Instance] | PaddockError:
-        """An error that is expected of a scheduler is this task's answer and not its crash."""
-        try:
-            return await self._wait(call, model, asked)
-        except PaddockError as error:
-            return error
+
+async def _watched(
+    waiting: Coroutine[Any, Any, Lease[Instance]],
+    look: Callable[[], float],
+    pause: float,
+    model: str,
+) -> Lease[Instance]:
+    """Wait for a lease, and `look` after every pause; it says how long the next one is."""
+    task = spawn(_lease_or_error(waiting), name=f"lease of {model}")
+    try:
+        while not (await asyncio.wait((task,), timeout=pause))[0]:
+            pause = look()
+    except BaseException:
+        await cancel_and_wait((task,))
+        if not task.cancelled() and isinstance(lease := task.result(), Lease):
+            lease.release()
+        raise
+    if isinstance(outcome := task.result(), PaddockError):
+        raise outcome
+    return outcome
+
+
+async def _lease_or_error(
+    waiting: Coroutine[Any, Any, Lease[Instance]],
+) -> Lease[Instance] | PaddockError:
+    """An error that is expected of a scheduler is this task's answer and not its crash."""
+    try:
+        return await waiting
+    except PaddockError as error:
+        return error
 
 
 class Telling:

@@ -162,7 +162,7 @@ class ModelEndpoints:
             templated_ask,
         )
 
-        told = _told(target, CHAT, body, screened=True)
+        told = told_to(target, CHAT, body, screened=True)
         return templated_ask(target.model, self._current.config.ollama.go_template, told, size)
 
     async def _answer_form(self, call: Call, raw: bytes) -> web.StreamResponse:
@@ -205,7 +205,7 @@ def _model_asked_for(call: Call, body: dict[str, Any]) -> str:
 async def _ask(target: Target, path: str, body: dict[str, Any], raw: bytes) -> Ask:
     """What to ask the target: the client's own bytes unless something in them must change."""
     known = runs_llama_cpp(target.model)
-    told = _told(target, path, body, screened=known)
+    told = told_to(target, path, body, screened=known)
     assembly = plan(path, told) if known else None
     if assembly is not None:
         data = await _written(assembly.body, len(raw))
@@ -215,7 +215,7 @@ async def _ask(target: Target, path: str, body: dict[str, Any], raw: bytes) -> A
     return Ask("POST", path, data, JSON, streams=told.get("stream") is True, endings=endings)
 
 
-def _told(target: Target, path: str, body: dict[str, Any], *, screened: bool) -> dict[str, Any]:
+def told_to(target: Target, path: str, body: dict[str, Any], *, screened: bool) -> dict[str, Any]:
     """The body as the target sees it: with the owner's changes, of which none is screened."""
     filters = target.filters
     told = renamed(body, target.told)
