@@ -7,6 +7,7 @@ knows which route wants whom; an endpoint is reached only by somebody who may.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
@@ -36,7 +37,15 @@ class AccountPending(PaddockError):
     """An admin has to let this account in first."""
 
 
+class PasswordExpired(PaddockError):
+    """An admin set this account's password: its owner has to choose one."""
+
+
 problems.SHAPES[AccountPending] = problems.Shape(403, "permission_error", "pending")
+problems.SHAPES[PasswordExpired] = problems.Shape(403, "permission_error", "must_change")
+
+_BEFORE_CHANGE: Final = frozenset({"/api/me/password", "/api/signout"})
+"""What answers before a password is changed that must be."""
 
 
 class SessionFinder(Protocol):
@@ -44,6 +53,9 @@ class SessionFinder(Protocol):
 
     async def find(self, cookie: str) -> Session | None:
         """The living session of a cookie's value, if there is one."""
+
+    def using(self, session: Session) -> AbstractContextManager[None]:
+        """The block is work for a session: it ends with it."""
 
 
 class Room:
@@ -68,10 +80,13 @@ class Room:
             raise Forbidden(f"a change must carry the header {MARK}", hint=f"send `{MARK}: 1`")
         cookie = request.cookies.get(COOKIE, "")
         session = await self._sessions.find(cookie) if cookie else None
-        _check_standing(route.who, session)
-        if session is not None:
-            call.client = f"user:{session.user.login}"
-        return await route.endpoint(ChatCall(call, ids, session, request.rel_url.query))
+        _check_standing(route, session)
+        chat = ChatCall(call, ids, session, request.rel_url.query)
+        if session is None:
+            return await route.endpoint(chat)
+        call.client = f"user:{session.user.login}"
+        with self._sessions.using(session):
+            return await route.endpoint(chat)
 
     def _find(self, method: str, path: str) -> tuple[ChatRoute, dict[str, str]]:
         asked = _segments(path)
@@ -105,11 +120,14 @@ def _match(pattern: tuple[str, ...], asked: tuple[str, ...]) -> dict[str, str] |
     return ids
 
 
-def _check_standing(wanted: Who, session: Session | None) -> None:
+def _check_standing(route: ChatRoute, session: Session | None) -> None:
+    wanted = route.who
     if wanted is Who.ANYONE:
         return
     if session is None:
         raise Unauthenticated("sign in first")
+    if session.user.must_change and route.path not in _BEFORE_CHANGE:
+        raise PasswordExpired("choose a password of your own first")
     standing = _STANDING[session.user.role]
     if standing is Who.PENDING < wanted:
         raise AccountPending("your account waits for an admin to let you in")
