@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from paddock.chat.feed import Feeds
 from paddock.chat.room import Room
+from paddock.chat.sessions import Sessions
 from paddock.daemon.parts import Parts, Serving
 from paddock.storage.chat_store import Store
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from paddock.chat.calls import Session
     from paddock.gateway.routes import Call
 
 
@@ -32,16 +33,13 @@ class OpenRoom:
         await self._stack.aclose()
 
 
-class _Nobody:
-    async def find(self, cookie: str) -> Session | None:  # noqa: ARG002
-        return None
-
-
 async def opened(parts: Parts, serving: Serving) -> OpenRoom:  # noqa: ARG001
     """A room in use. Raises StorageError when its database cannot be."""
     async with AsyncExitStack() as stack:
         store = Store(parts.current.config.state_dir / "chat" / "chat.db")
         stack.push_async_callback(store.aclose)
         await store.open()
-        return OpenRoom(Room((), _Nobody()), stack.pop_all())
+        days = parts.current.config.chat.session_days
+        sessions = Sessions(store=store, feeds=Feeds(), days=lambda: days)
+        return OpenRoom(Room((), sessions), stack.pop_all())
     raise AssertionError
