@@ -1,0 +1,67 @@
+/** Who is signed in, and what anybody may know of this house. */
+import { api, whenSignedOut } from "./api";
+import { live } from "./live";
+import { keepTheme } from "./theme";
+import type { Start, User } from "./types";
+
+class Session {
+  start = $state<Start>();
+  user = $state<User | null>(null);
+  /** Why the page cannot even begin. */
+  problem = $state<unknown>();
+
+  constructor() {
+    whenSignedOut(() => this.forget());
+    live.on("signed_out", () => this.forget());
+    // A snapshot comes when something of the account changed, as when an admin lets it in.
+    live.on("hello", () => void this.refresh());
+  }
+
+  /** Asks how things stand. Never throws: `problem` says what is wrong. */
+  async begin(): Promise<void> {
+    try {
+      this.start = await api.get<Start>("/api/start");
+      this.problem = undefined;
+      if (this.start.user) this.enter(this.start.user);
+    } catch (problem) {
+      this.problem = problem;
+    }
+  }
+
+  /** Somebody is signed in now. */
+  enter(user: User): void {
+    this.know(user);
+    if (this.start) this.start = { ...this.start, setup: false, user };
+    live.open();
+  }
+
+  /** What is known of who is signed in is this now. */
+  know(user: User): void {
+    this.user = user;
+    if (user.settings.theme) keepTheme(user.settings.theme);
+  }
+
+  /** Nobody is signed in any more. */
+  forget(): void {
+    live.close();
+    this.user = null;
+    if (this.start) this.start = { ...this.start, user: null };
+  }
+
+  async signOut(): Promise<void> {
+    await api.post("/api/signout");
+    this.forget();
+  }
+
+  /** Asks again who this is. What fails here fails visibly elsewhere. */
+  async refresh(): Promise<void> {
+    try {
+      const { user } = await api.get<{ user: User }>("/api/me");
+      if (this.user) this.know(user);
+    } catch {
+      return;
+    }
+  }
+}
+
+export const session = new Session();
