@@ -40,7 +40,9 @@ from paddock.gateway.openai import runs_llama_cpp, told_to
 from paddock.gateway.peer import PeerModel
 from paddock.gateway.problems import Upstream, engine_refusal
 from paddock.gateway.sse import SseEvent
-from paddock.library.model import Model
+from paddock.library.library import Library
+from paddock.library.model import Model, Trait
+from paddock.library.variant import context_of
 from paddock.observe.answer import KEPT_BYTES, Answer
 from paddock.observe.journal import Journal
 from paddock.observe.record import Asked
@@ -86,6 +88,19 @@ class HouseAsk:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of what a name leads to, before it runs."""
+
+    name: str
+    asked_as: str
+    """What to ask for to get this one, where the name is a selector's."""
+    sees: bool
+    """It takes pictures; of a peer's model nobody knows, so it is let try."""
+    context: int
+    """Tokens that a request may use; 0 = unknown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """How long a prompt is."""
 
@@ -97,12 +112,33 @@ class House:
     """Makes the house's requests. Loop thread only."""
 
     def __init__(
-        self, *, names: Names, leasing: Leasing, journal: Journal, current: Current
+        self,
+        *,
+        names: Names,
+        leasing: Leasing,
+        journal: Journal,
+        current: Current,
+        library: Library,
     ) -> None:
         self._names = names
         self._leasing = leasing
         self._journal = journal
         self._current = current
+        self._library = library
+
+    def known(self, name: str) -> Known:
+        """What is known of the model that a name leads to now. Raises UnknownModel."""
+        target = self._names.resolve(name)
+        model = target.model
+        asked_as = target.name if target.selector else name
+        if isinstance(model, PeerModel):
+            return Known(model.name, asked_as, True, model.context_length)
+        context = target.options.context or context_of(model, self._current.config.context_length)
+        return Known(model.id, asked_as, sees(model), context)
+
+    def seeing(self) -> tuple[str, ...]:
+        """The models here that take pictures."""
+        return tuple(model.id for model in self._library.catalog.models.values() if sees(model))
 
     async def ask(self, asked: HouseAsk, hearer: Hearer) -> End:
         """How the answer ended; what it says is for `hearer`.
@@ -175,11 +211,18 @@ class House:
         return told, await asyncio.to_thread(_templating, model, self._current)
 
 
+def sees(model: Model) -> bool:
+    """Whether a model of this house takes pictures, as its header or its owner says."""
+    return Trait.VISION in model.traits or "image" in model.settings.capabilities.inputs
+
+
 # --- asking --------------------------------------------------------------------------------------
 
 
 async def _ask_peer(model: PeerModel, body: dict[str, Any], ear: _Ear, asked: HouseAsk) -> End:
     known = {name: value for name, value in body.items() if name in OF_OPENAI} | PEER_STREAM
+    if (body.get("chat_template_kwargs") or {}).get("enable_thinking") is False:
+        known["reasoning_effort"] = "none"
     if asked.goes_on:  # llama.cpp's servers say such a beginning again
         ear.skip = str(body["messages"][-1]["content"])
     ask = Ask("POST", CHAT, await written(known, LARGE + 1), JSON)
