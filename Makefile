@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := setup
-.PHONY: setup run test check bench lock docs clean
+.PHONY: setup page run test check bench lock docs clean
 
 setup: $(READY)
 
@@ -14,18 +14,23 @@ $(READY): pyproject.toml requirements/dev.txt scripts/setup
 	@scripts/setup $(VENV)
 	@touch $@
 
-run: setup
+# The chat's page: built again when something in web/ is another than it was.
+page: setup
+	@$(BIN)/python scripts/page.py
+
+run: page
 	$(BIN)/paddock demo --packaged
 
 test: check
 	@scripts/test-packages
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-check: setup
+check: page
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/page.py check
 	$(BIN)/pytest --quiet tests/unit/test_freshness.py
 
 bench: setup
@@ -43,4 +48,4 @@ docs: setup
 	$(BIN)/python scripts/docs.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) web/node_modules src/paddock/chat/static build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -24,7 +24,8 @@ export const strings = {
     loading: "Loading …",
     failed: "Paddock is not to be reached",
     again: "Try again",
-    partFailed: "This part of the page could not be fetched.",
+    partFailed: "This part of the page could not be fetched. Paddock may be a newer one by now.",
+    reload: "Load the page again",
   },
   shell: {
     skip: "To the page",
@@ -43,7 +44,7 @@ export const strings = {
   },
   person: {
     login: "Login",
-    loginAbout: "What you sign in with: small letters, digits, dots and dashes.",
+    loginAbout: "What you sign in with, such as anna.",
     name: "Name",
     nameAbout: "What others see.",
     password: "Password",
@@ -65,7 +66,7 @@ export const strings = {
     title: "Set up Paddock",
     about: "The first account looks after the house: its people, models and settings.",
     token: "Setup token",
-    tokenAbout: "Paddock printed it when it started. To see it again, type: paddock user setup-token",
+    tokenAbout: "Paddock printed it when it started. It is also in chat/setup.token in its state folder.",
     action: "Make the first account",
   },
   invite: {
@@ -134,7 +135,7 @@ export const strings = {
     keyDoorsAbout: "Where it opens. None chosen: at all of them.",
     doorNames: { openai: "OpenAI (port 8080)", ollama: "Ollama (port 11434)" },
     keyModels: "Models",
-    keyModelsAbout: "Which models it may use, by their names, with commas between. Empty: all that you may.",
+    keyModelsAll: "all that you may use",
     keyExpires: "Ends on",
     keyExpiresAbout: "Empty: it does not end.",
     makeKey: "Make the key",
