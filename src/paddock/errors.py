@@ -57,6 +57,7 @@
     └─ AccessError
        ├─ Unauthenticated         no key, or a wrong one
        └─ Forbidden               known, but not allowed here
+          └─ ModelNotAllowed      not this model
 
 A message says what is wrong, a hint what to do about it. Both are shown to users: no internals.
 """
@@ -439,3 +440,10 @@ class Unauthenticated(AccessError):
 
 class Forbidden(AccessError):
     """This caller, or this way of calling, is not allowed here."""
+
+
+class ModelNotAllowed(Forbidden):
+    """This caller may ask models, but not this one."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"you may not use {model}", hint="ask an admin to allow it")

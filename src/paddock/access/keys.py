@@ -15,13 +15,15 @@ ANYONE = "anyone"
 class KeyRing:
     """The keys of a door. Holds digests only; the keys themselves are not kept."""
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[str], *, is_locked: bool = False) -> None:
+        """`is_locked`: without keys nobody comes in, instead of everybody."""
+        self._is_locked = is_locked
         self._digests = tuple(dict.fromkeys(_digest(key) for key in keys))
 
     @property
     def open(self) -> bool:
         """No keys: everybody may come in."""
-        return not self._digests
+        return not (self._digests or self._is_locked)
 
     def client(self, key: str | None) -> str:
         """A stable name for whoever holds `key`, fit for logs and queues: `key:1f0c22ab`.
@@ -37,9 +39,7 @@ class KeyRing:
         for candidate in self._digests:  # all of them, so that the time tells nothing
             known |= hmac.compare_digest(candidate, digest)
         if not known:
-            raise Unauthenticated(
-                "this key is not known", hint="ask the owner for one of `apiKeys`"
-            )
+            raise Unauthenticated("this key is not known", hint="ask the owner for one")
         return f"key:{digest.hex()[:8]}"
 
 

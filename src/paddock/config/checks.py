@@ -80,8 +80,9 @@ def _guarded_doors(config: Config) -> Iterator[Fault]:
             yield Fault(
                 ("listen", name, "host"),
                 f"other machines can reach {door.host}, and no key is asked for",
-                "add `apiKeys: [a long random text]`,"
-                f" or `auth: none` to listen.{name} if all who reach it may use it",
+                "add `apiKeys: [a long random text]`, or to listen."
+                f"{name} `auth: accounts`, for keys that people make in the chat,"
+                " or `auth: none` if all who reach it may use it",
                 reads=(("apiKeys",), ("listen", name, "auth")),
             )
 

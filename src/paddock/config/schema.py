@@ -72,8 +72,9 @@ class ModelDoor(Door):
 
     host: str = "127.0.0.1"
     """Address to listen on. Other than loopback needs `apiKeys`, or another `auth`."""
-    auth: Literal["keys", "none"] = "keys"
-    """`keys`: ask for one of `apiKeys` where there are any. `none`: open to all who reach it."""
+    auth: Literal["keys", "accounts", "none"] = "keys"
+    """`keys`: ask for one of `apiKeys`, or a key of an account, where there are any `apiKeys`.
+    `accounts`: always ask for one of these. `none`: open to all who reach it."""
 
 
 class OpenAiDoor(ModelDoor):

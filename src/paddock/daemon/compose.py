@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from paddock.access.grants import Grants
 from paddock.config.current import Current
 from paddock.config.schema import Config
 from paddock.config.source import Source
@@ -124,6 +125,7 @@ async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: 
         reloader=reloader,
         pulling=pulling,
         streams=streams,
+        grants=Grants(),
     )
 
 
@@ -159,10 +161,12 @@ async def _opened(
     current = parts.current
     doors, opened = [], []
     for wanted in wanted_doors(current.config):
-        door = Door(wanted.name, tables[wanted.name], gate(current.config, wanted.name))
+        door = Door(
+            wanted.name, tables[wanted.name], gate(current.config, wanted.name, parts.grants)
+        )
         if listening := await open_or_warn(wanted, door):
             stack.push_async_callback(listening.aclose)
             doors.append(door)
             opened.append(listening)
-    parts.bus.listen(tell_doors(current, doors))
+    parts.bus.listen(tell_doors(current, doors, parts.grants))
     return tuple(opened)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from paddock.access.grants import Grants
 from paddock.access.hosts import HostRules, is_local_page, machine_name
 from paddock.access.keys import KeyRing
 from paddock.config.current import Current
@@ -58,13 +59,13 @@ def tell_limits(current: Current, scheduler: Scheduler[Instance]) -> Listener:
     return tell
 
 
-def tell_doors(current: Current, doors: Iterable[Door]) -> Listener:
+def tell_doors(current: Current, doors: Iterable[Door], grants: Grants) -> Listener:
     """Other keys, hosts and origins count from the next request on."""
 
     def tell(event: Event) -> None:
         if isinstance(event, ConfigChanged):
             for door in doors:
-                door.gate = gate(current.config, door.name)
+                door.gate = gate(current.config, door.name, grants)
 
     return tell
 
@@ -89,18 +90,22 @@ def tell_captures(captures: Captures) -> Listener:
     return tell
 
 
-def gate(config: Config, name: str) -> Gate:
-    """Who may come in at the door of this name, as `config` says."""
+def gate(config: Config, name: str, grants: Grants) -> Gate:
+    """Who may come in at the door of this name, as `config` says, and the keys of accounts."""
     if name == "chat":  # its pages are its own, and its accounts are looked up behind it
         return Gate(HostRules(machine_name(), config.allowed_hosts), (), KeyRing(()))
     door: ModelDoor | None = getattr(config.listen, name)
-    keyless = door is not None and door.auth == "none"
-    keys = [] if keyless else [key.get_secret_value() for key in config.api_keys]
-    if name != "ollama":
-        hosts = HostRules(machine_name(), config.allowed_hosts)
-        return Gate(hosts, config.allowed_origins, KeyRing(keys))
-    hosts = HostRules(machine_name(), config.allowed_hosts, network_names=True)
-    return Gate(hosts, config.allowed_origins, KeyRing(keys), _ollama_pages(config.ollama.origins))
+    auth = door.auth if door is not None else "keys"
+    keys = [] if auth == "none" else [key.get_secret_value() for key in config.api_keys]
+    is_ollama = name == "ollama"
+    return Gate(
+        HostRules(machine_name(), config.allowed_hosts, network_names=is_ollama),
+        config.allowed_origins,
+        KeyRing(keys, is_locked=auth == "accounts"),
+        _ollama_pages(config.ollama.origins) if is_ollama else None,
+        grants=grants,
+        door=name,
+    )
 
 
 def _ollama_pages(origins: Iterable[str]) -> Callable[[str], bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from paddock.access.grants import Grants
 from paddock.config.current import Current
 from paddock.daemon.pulling import Pulling
 from paddock.daemon.reload import Reloader
@@ -43,6 +44,7 @@ class Parts:
     reloader: Reloader
     pulling: Pulling
     streams: EventStreams
+    grants: Grants
 
 
 class Serving(NamedTuple):

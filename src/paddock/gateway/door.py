@@ -85,7 +85,9 @@ class Door:
             return None
         route, call.rest = self.routes.find(method, request.rel_url.raw_path)
         if not route.public:
-            call.client = self.gate.client_of(request)
+            call.client, call.grant = self.gate.caller_of(request)
+            if call.grant is not None and not route.asks:
+                call.grant.check_managing()
         return route
 
 

@@ -154,6 +154,7 @@ class Forwarder:
         Of `ask`, only what it says about loading counts. Raises what the scheduler and `work`
         raise.
         """
+        call.check_model(model.id)
         with await self._leasing.lease(call, model, None, ask.options) as lease:
             lease.keep_alive(ask.keep_alive, default=ask.default_keep_alive)
             lease.instance.asked_as = model.id
@@ -165,6 +166,7 @@ class Forwarder:
     async def _carry(
         self, call: Call, target: Target, ask: Ask, relay: Relay
     ) -> web.StreamResponse:
+        call.check_model(target.id)
         try:
             with self._recorder.begin(call, target, ask, relay) as record:
                 if isinstance(target.model, PeerModel):

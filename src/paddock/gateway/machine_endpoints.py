@@ -38,7 +38,7 @@ class MachineEndpoints:
         return (
             Route("GET", "/api/performance", self.performance),
             Route("GET", "/api/hardware", self.hardware),
-            Route("GET", "/api/version", self.version),
+            Route("GET", "/api/version", self.version, asks=True),
             Route("GET", "/metrics", self.metrics),
         )
 

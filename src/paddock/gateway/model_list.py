@@ -80,9 +80,9 @@ class ModelList:
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
         return (
-            Route("GET", "/v1/models", self.models),
-            Route("GET", "/models", self.models),
-            Route("GET", "/v1/models/*", self.model),
+            Route("GET", "/v1/models", self.models, asks=True),
+            Route("GET", "/models", self.models, asks=True),
+            Route("GET", "/v1/models/*", self.model, asks=True),
         )
 
     async def models(self, call: Call) -> web.Response:

@@ -60,6 +60,11 @@ class Target(NamedTuple):
     options: LoadOptions = NOT_SAID
     """How the name asked for it to be loaded."""
 
+    @property
+    def id(self) -> str:
+        """What the model is called in the house: its id, with its peer's name before it."""
+        return self.model.name if isinstance(self.model, PeerModel) else self.model.id
+
 
 class Names:
     """Knows what every name leads to now."""

@@ -103,10 +103,10 @@ class ModelEndpoints:
     def routes(self) -> tuple[Route, ...]:
         """The routes of these endpoints."""
         return (
-            *(Route("POST", path, self.answer_json) for path in JSON_TARGETS),
-            *(Route("POST", path, self.answer_form) for path in FORM_PATHS),
-            *(Route("POST", path, self.answer_either) for path in EITHER_PATHS),
-            *(Route("GET", path, self.answer_query) for path in QUERY_PATHS),
+            *(Route("POST", path, self.answer_json, asks=True) for path in JSON_TARGETS),
+            *(Route("POST", path, self.answer_form, asks=True) for path in FORM_PATHS),
+            *(Route("POST", path, self.answer_either, asks=True) for path in EITHER_PATHS),
+            *(Route("GET", path, self.answer_query, asks=True) for path in QUERY_PATHS),
         )
 
     async def answer_json(self, call: Call) -> web.StreamResponse:

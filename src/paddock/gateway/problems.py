@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from paddock import errors
+from paddock.access.grants import KeysNotRead
 from paddock.errors import FailureKind, InstanceFailed, PaddockError
 from paddock.gateway.ollama.paths import is_native
 
@@ -124,6 +125,8 @@ SHAPES: dict[type[PaddockError], Shape] = {
     errors.RequestTooSlow: Shape(408, "invalid_request_error", "request_timeout"),
     errors.Unauthenticated: Shape(401, "authentication_error", "invalid_api_key"),
     errors.Forbidden: Shape(403, "permission_error", "forbidden"),
+    errors.ModelNotAllowed: Shape(403, "permission_error", "model_not_allowed"),
+    KeysNotRead: Shape(503, "server_error", "keys_not_read"),
     NoRoute: Shape(404, "invalid_request_error", "unknown_url"),
     HeadTooLarge: Shape(431, "invalid_request_error", "headers_too_large"),
     Internal: Shape(500, "server_error", "internal_error"),

@@ -6,7 +6,6 @@ from paddock.config.current import Current
 from paddock.gateway.forward import Ask
 from paddock.gateway.naming import Target
 from paddock.gateway.openai import EITHER_PATHS, FORM_PATHS, JSON_TARGETS
-from paddock.gateway.peer import PeerModel
 from paddock.gateway.relay import COPY_BYTES, Relay
 from paddock.gateway.routes import Call
 from paddock.observe.captures import WITHOUT_REQUEST
@@ -42,9 +41,8 @@ class Recorder:
     def _asked(self, call: Call, target: Target, ask: Ask) -> Asked:
         request = call.request
         path = ask.target.partition("?")[0]
-        model = target.model
         return Asked(
-            model=model.name if isinstance(model, PeerModel) else model.id,
+            model=target.id,
             path=path if request.path.startswith("/upstream/") else request.path,
             method=request.method,
             requested=(target.selector or target.name)[:NAME_CHARACTERS],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from paddock.access.grants import Grant
 from paddock.gateway.problems import NoRoute
 
 
@@ -21,8 +22,15 @@ class Call:
     """Who asks: a key's public name, or the address."""
     rest: str = ""
     """The path after the prefix of a prefix route, still percent-encoded."""
+    grant: Grant | None = None
+    """What the caller's key is good for, where it is one of an account."""
     origin: str = ""
     """The web page of another origin that asks, and may; else empty."""
+
+    def check_model(self, model: str) -> None:
+        """Whether the caller may ask this model now. Raises ModelNotAllowed and what limits say."""
+        if self.grant is not None:
+            self.grant.check_model(model)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -46,6 +54,9 @@ class Route:
     endpoint: Endpoint
     public: bool = False
     """Answers without a key. Everything else asks for one: deny by default."""
+    asks: bool = False
+    """Asks a model, or tells which there are: any key will do. Everything else is for those who
+    look after the house."""
 
 
 def first_of(*groups: Iterable[Route]) -> tuple[Route, ...]:

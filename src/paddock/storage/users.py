@@ -65,8 +65,17 @@ def everybody(connection: Connection) -> tuple[User, ...]:
 
 def count_admins(connection: Connection) -> int:
     """How many admins there are."""
-    admins = select(func.count()).select_from(USERS).where(USERS.c.role == Role.ADMIN.value)
-    return connection.scalar(admins) or 0
+    return _count(connection, Role.ADMIN)
+
+
+def count_pending(connection: Connection) -> int:
+    """How many wait for approval."""
+    return _count(connection, Role.PENDING)
+
+
+def _count(connection: Connection, role: Role) -> int:
+    counted = select(func.count()).select_from(USERS).where(USERS.c.role == role.value)
+    return connection.scalar(counted) or 0
 
 
 def password_of(connection: Connection, user_id: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from paddock.access.grants import Grants
 from paddock.access.hosts import HostRules
 from paddock.access.keys import KeyRing
 from paddock.config.schema import Config
@@ -66,18 +67,18 @@ def test_another_page_is_refused(origins: tuple[str, ...]) -> None:
 
 
 def test_without_keys_a_client_is_its_address() -> None:
-    assert gate().client_of(asked()) == "192.0.2.7"
+    assert gate().caller_of(asked()) == ("192.0.2.7", None)
 
 
 def test_with_keys_a_client_is_a_name_that_does_not_tell_its_key() -> None:
     one = gate("first-key", "second-key")
 
-    names = {one.client_of(asked(("x-api-key", key))) for key in ("first-key", "second-key")}
+    names = {one.caller_of(asked(("x-api-key", key))).client for key in ("first-key", "second-key")}
 
     assert len(names) == 2
     assert all(name.startswith("key:") and "first" not in name for name in names)
     with pytest.raises(Unauthenticated):
-        one.client_of(asked())
+        one.caller_of(asked())
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -109,6 +110,7 @@ def ollama_gate() -> Gate:
     return listeners.gate(
         Config.model_validate({"ollama": {"origins": ["https://*.b.lan", "http://c.lan:1"]}}),
         "ollama",
+        Grants(),
     )
 
 
@@ -127,7 +129,8 @@ def test_ollamas_door_refuses_other_pages(origin: str) -> None:
 
 
 def test_a_star_lets_every_page_in_but_none_that_took_our_name() -> None:
-    open_gate = listeners.gate(Config.model_validate({"ollama": {"origins": ["*"]}}), "ollama")
+    config = Config.model_validate({"ollama": {"origins": ["*"]}})
+    open_gate = listeners.gate(config, "ollama", Grants())
     page = ("Origin", "https://evil.example")
     assert open_gate.check_place(asked(("Host", "localhost"), page)) == "https://evil.example"
     with pytest.raises(Forbidden):

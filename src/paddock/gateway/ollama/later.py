@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
+from paddock.gateway.ollama.paths import ASKING
 from paddock.gateway.routes import Call, Route, RouteTable
 
 Make = Callable[[], tuple[Route, ...]]
@@ -30,7 +31,10 @@ class Later:
 
     def routes(self, paths: Iterable[tuple[str, str]]) -> tuple[Route, ...]:
         """A route for each method and path. All of them ask for a key."""
-        return tuple(Route(method, path, self.answer) for method, path in paths)
+        return tuple(
+            Route(method, path, self.answer, asks=(method, path) in ASKING)
+            for method, path in paths
+        )
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """Answer as the endpoint does that the path leads to."""

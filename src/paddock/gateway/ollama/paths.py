@@ -39,6 +39,21 @@ OPENAI_LATER: Final = (
 )
 """OpenAI's, as far as Ollama's door answers them in another way."""
 
+ASKING: Final = frozenset(
+    (
+        ("GET", "/api/version"),
+        ("POST", "/api/generate"),
+        ("POST", "/api/chat"),
+        ("POST", "/api/embed"),
+        ("POST", "/api/embeddings"),
+        ("GET", "/api/tags"),
+        ("GET", "/api/ps"),
+        ("POST", "/api/show"),
+        *OPENAI_LATER,
+    )
+)
+"""Those that ask a model, or tell which there are."""
+
 _PATHS = tuple(path for _, path in (*ROOT, *LATER))
 _EXACT = frozenset(path for path in _PATHS if not path.endswith("*"))
 _PREFIXES = tuple({path[:-1] for path in _PATHS if path.endswith("*")})

@@ -23,7 +23,7 @@ class Root:
         """The routes of these endpoints."""
         return (
             Route("GET", "/", self.running, public=True),
-            Route("GET", "/api/version", self.version),
+            Route("GET", "/api/version", self.version, asks=True),
             Route("GET", "/api/status", self.status),
             Route("POST", "/api/me", self.no_account),
             Route("POST", "/api/signout", self.no_account),
