@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from paddock.acquire.fits import Memory, usable_gpu, usable_ram
+from paddock.acquire.fits import Fit, Memory, usable_gpu, usable_ram
 from paddock.acquire.offer import Known
 from paddock.acquire.peek import peek
-from paddock.acquire.prospects import Bare, Base
+from paddock.acquire.prospects import Bare, Base, prospect
 from paddock.acquire.remote import Repository
 from paddock.acquire.web import Web
 from paddock.acquire.weights import Weights, sort_out
@@ -28,7 +28,7 @@ from paddock.hardware.ram import RamReader
 from paddock.hardware.snapshot import machine
 from paddock.library.kin import family_of, is_built_alike, is_same
 from paddock.library.library import Library
-from paddock.library.model import Model
+from paddock.library.model import Model, Trait
 from paddock.library.naming import family
 from paddock.memory.shape import Shape, shape_of
 from paddock.memory.shapes import Shapes
@@ -41,6 +41,7 @@ MOST_SHARDS: Final = 8
 """Files of one model whose headers are fetched."""
 _DEVICES_SECONDS: Final = 10.0
 _KEPT: Final = 32
+_EMBEDS: Final = frozenset({Trait.EMBEDDING, Trait.RERANK})
 _ALIKE: Final = 0.05
 """Part by which the parameters of one model may differ from what a hub tells."""
 
@@ -86,6 +87,19 @@ class Surveyor:
         shape = await asyncio.to_thread(self._shapes.read, model)
         self._shapes.keep(model, shape)
         return shape
+
+    async def prospect(self, model: Model, context: int) -> Fit:
+        """Where the model would go if the machine were empty. Raises LibraryError."""
+        shape, bare = await self.shape(model), await self.bare(model)
+        return await asyncio.to_thread(
+            prospect,
+            shape,
+            context,
+            bare,
+            "header",
+            embeds=bool(_EMBEDS & model.traits),
+            fixed=model.options.context is not None or model.settings.context_length is not None,
+        )
 
     async def kin(self, model: Model) -> list[Model]:
         """The library's quantizations of the same model, this one first, each file once.

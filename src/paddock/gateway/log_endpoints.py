@@ -45,35 +45,33 @@ class LogEndpoints:
 
     async def history(self, call: Call) -> web.Response:
         """What is kept of a log."""
-        return web.Response(text=self.text(unquote(call.rest)))
-
-    def text(self, name: str) -> str:
-        """What is kept of a log: a model's, or one of ours by its word. Raises UnknownModel."""
+        name = unquote(call.rest)
         if (ring := self._rings.get(name)) is not None:
-            return ring.history()
-        return "".join(f"{line}\n" for line in self._output(name).tail())
+            return web.Response(text=ring.history())
+        lines = self._output(name).tail()
+        return web.Response(text="".join(f"{line}\n" for line in lines))
 
     async def stream(self, call: Call) -> web.StreamResponse:
         """A log from its kept part on; `?no-history` leaves that out."""
         history = "no-history" not in call.request.query
-        try:
-            source = self.followed(unquote(call.rest), history=history)
-        except UnknownModel as error:  # a log that is not there is no resource: as llama-swap says
-            raise InvalidRequest(error.message, hint=error.hint) from error
+        source = self._followed(unquote(call.rest), history=history)
         return await self._streams.serve(call, source, TEXT)
 
-    def followed(self, name: str, *, history: bool) -> AsyncIterator[bytes]:
-        """A log as it comes, with `history` from its kept part on. Raises UnknownModel."""
+    def _followed(self, name: str, *, history: bool) -> AsyncIterator[bytes]:
         if (ring := self._rings.get(name)) is not None:
             return ring.follow(history=history)
-        return _lines(self._output(name), history=history)
+        try:
+            return lines_of(self._output(name), history=history)
+        except UnknownModel as error:  # a log that is not there is no resource: as llama-swap says
+            raise InvalidRequest(error.message, hint=error.hint) from error
 
     def _output(self, name: str) -> Output:
         """The output of a model's instances, empty before the first one starts."""
         return self._launcher.output(running_id(self._library.resolve(name)))
 
 
-async def _lines(output: Output, *, history: bool) -> AsyncIterator[bytes]:
+async def lines_of(output: Output, *, history: bool) -> AsyncIterator[bytes]:
+    """What a model's instances print from now on, with `history` after what is kept of it."""
     with output.subscribe(RING_LINES if history else 0) as follower:
         async for line in follower:
             yield f"{line}\n".encode()

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from paddock.acquire.hubs import Hubs
 from paddock.acquire.offer import Row, best_of, judged
-from paddock.acquire.prospects import prospect
 from paddock.acquire.pulls import Pulls
 from paddock.acquire.reference import HubReference
 from paddock.acquire.remote import RemoteFile
@@ -24,12 +23,11 @@ from paddock.config.current import Current
 from paddock.errors import InvalidRequest, LibraryError, PaddockError
 from paddock.gateway.routes import Call, Route
 from paddock.library.library import Library
-from paddock.library.model import Model, Trait
+from paddock.library.model import Model
 from paddock.library.variant import context_of
 from paddock.memory.placement import LEAST
 
 PATH: Final = "/api/paddock/quants"
-_EMBEDS: Final = frozenset({Trait.EMBEDDING, Trait.RERANK})
 
 
 class QuantsEndpoint:
@@ -96,16 +94,8 @@ class QuantsEndpoint:
 
     async def _row(self, model: Model) -> Row:
         told = model.header
-        shape, bare = await self._surveyor.shape(model), await self._surveyor.bare(model)
-        fit = await asyncio.to_thread(
-            prospect,
-            shape,
-            self._context(model),
-            bare,
-            "header",
-            embeds=bool(_EMBEDS & model.traits),
-            fixed=model.options.context is not None or model.settings.context_length is not None,
-        )
+        shape = await self._surveyor.shape(model)
+        fit = await self._surveyor.prospect(model, self._context(model))
         bits = model.size * 8 / told.parameters if told.parameters else 0.0
         files = tuple(RemoteFile(str(path), 0, None, "") for path in model.shards)
         memory = await self._hubs.memory()
