@@ -523,9 +523,9 @@ export const strings = {
       ours: "Models",
       others: "Other files",
       free: "Free",
-      summary: (used: string, free: string) => `${used} of models, ${free} free`,
-      quota: (size: string) => `Models may take ${size} in all.`,
-      waste: (size: string) => `${size} of leftovers that no model needs: \`paddock du --clean\` removes them.`,
+      summary: (used: string, free: string, quota: string) =>
+        `${quota ? `${used} of models, of ${quota} at most` : `${used} of models`}, ${free} free`,
+      waste: (size: string) => `${size} of leftovers, which no model needs. In a shell, paddock du --clean removes them.`,
     },
     machine: {
       title: "Memory",
@@ -611,6 +611,8 @@ export const strings = {
       subject: "To whom or what",
       detail: "Details",
       none: "Nothing yet.",
+      until: (time: string) => `until ${time}`,
+      freed: (size: string) => `freed ${size}`,
       actions: {
         break_glass: "broke the glass",
         break_glass_list: "listed chats",
@@ -623,7 +625,8 @@ export const strings = {
     breakGlass: {
       title: "Break the glass",
       explain:
-        "Admins cannot read the chats of others. In an emergency the glass can be broken for half an hour: the reason is written down for good, and whoever's chats they are is told at once. Whoever owns the machine must have allowed it in the configuration (chat.breakGlass).",
+        "Admins cannot read the chats of others. In an emergency the glass can be broken for half an hour: the reason is written down for good, and whoever's chats they are is told at once.",
+      off: "It is off here. Whoever owns the machine can allow it in the configuration: chat.breakGlass.",
       user: "Whose chats",
       choose: "Choose …",
       reason: "Reason",

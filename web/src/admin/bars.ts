@@ -6,13 +6,14 @@ export interface Part {
   readonly kind: Kind;
   readonly name: string;
   readonly bytes: number;
+  /** Which of the colours of its kind; else they take turns. */
+  readonly shade?: number;
 }
 
 export interface LaidOut extends Part {
   readonly key: string;
   readonly x: number;
   readonly width: number;
-  /** Which of the colours of its kind. */
   readonly shade: number;
 }
 
@@ -27,7 +28,8 @@ export function laidOut(parts: readonly Part[], total: number, width: number): L
     if (part.bytes <= 0) return [];
     const before = seen.get(part.kind) ?? 0;
     seen.set(part.kind, before + 1);
-    const laid = { ...part, key: `${index} ${part.kind}`, x, width: part.bytes * scale, shade: before % SHADES };
+    const shade = (part.shade ?? before) % SHADES;
+    const laid = { ...part, key: `${index} ${part.kind}`, x, width: part.bytes * scale, shade };
     x += laid.width;
     return [laid];
   });

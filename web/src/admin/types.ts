@@ -10,9 +10,9 @@ export interface Invite {
   readonly id: string;
   readonly role: Role;
   readonly note: string;
-  readonly by?: string | null;
   readonly created: number;
   readonly expires: number;
+  /** The id of the account that it made. */
   readonly used_by?: string | null;
   readonly used_at?: number | null;
 }

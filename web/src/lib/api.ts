@@ -20,7 +20,7 @@ export class ApiError extends Error {
 /** A problem in words that a person can be shown. */
 export function problemText(problem: unknown): string {
   if (!(problem instanceof ApiError)) return strings.problems.unexpected;
-  return problem.hint ? `${problem.message}. ${sentence(problem.hint)}` : sentence(problem.message);
+  return [problem.message, problem.hint].filter(Boolean).map(sentence).join(" ");
 }
 
 /** `text` with a capital letter and a full stop. */
