@@ -16,7 +16,7 @@ from paddock.chat.params import checked
 from paddock.chat.titling import Titling
 from paddock.errors import InvalidRequest
 
-LONGEST: Final = 1 << 20
+LONGEST: Final = 1_000_000
 """Characters of a message."""
 MOST_FILES: Final = 20
 LONGEST_NAME: Final = 300
@@ -107,10 +107,10 @@ def _sent(body: Mapping[str, Any]) -> Sent:
 
 
 def _wishes(body: Mapping[str, Any]) -> dict[str, Any]:
-    model = body.get("model") or None
+    model = body.get("model")
     if model is not None and not (isinstance(model, str) and len(model) <= LONGEST_NAME):
         raise InvalidRequest("`model` must be the name of a model", param="model")
-    return {"model": model, "params": checked(body.get("params"))}
+    return {"model": model or None, "params": checked(body.get("params"))}
 
 
 def _content(body: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ class AnswerJob:
         house: House,
         store: Store,
         feed: Feed,
+        is_stopping: Callable[[], bool],
         on_end: Callable[[AnswerJob], None],
     ) -> None:
         """`message`: the answer as it is kept, which may have begun already."""
@@ -53,6 +54,7 @@ class AnswerJob:
         self._house = house
         self._store = store
         self._feed = feed
+        self._is_stopping = is_stopping
         self._on_end = on_end
         self._pace = Pace()
         self._content = _Text(message.content)
@@ -147,6 +149,8 @@ class AnswerJob:
         ended = outcome if isinstance(outcome, End) else None
         error = _shown(outcome) if isinstance(outcome, PaddockError) else None
         state = _state(outcome, self._leaving)
+        if state == "failed" and self._is_stopping():
+            state = "interrupted"
         self._message = replace(
             self._message,
             state=state,

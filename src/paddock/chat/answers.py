@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Container, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -29,7 +29,7 @@ from paddock.storage.chats import FIRST_TITLE, Chat
 from paddock.storage.ids import new_id, now_ms
 from paddock.storage.messages import Message
 from paddock.storage.users import User
-from paddock.tasks import spawn
+from paddock.tasks import cancel_and_wait, spawn
 
 T = TypeVar("T")
 
@@ -59,11 +59,8 @@ problems.SHAPES[TooManyAnswers] = problems.Shape(429, "rate_limit_error", "too_m
 class Limiter(Protocol):
     """Knows what a user may still ask for."""
 
-    async def check(self, user: User, model: str) -> None:
+    def check(self, user: User, model: str) -> None:
         """Raise the error for a model, an hour or an amount of tokens that is not theirs."""
-
-    async def spent(self, user_id: str, tokens: int) -> None:
-        """A request has read and written so many tokens."""
 
 
 class Titler(Protocol):
@@ -95,19 +92,22 @@ class Answers:
         feeds: Feeds,
         asking: Asking,
         limits: Limiter,
+        is_stopping: Callable[[], bool] = lambda: False,
         titler: Titler | None = None,
     ) -> None:
+        """`is_stopping`: the daemon ends, and what it cuts is interrupted and has not failed."""
         self._store = store
         self._house = house
         self._feeds = feeds
         self._asking = asking
         self._limits = limits
+        self._is_stopping = is_stopping
         self._titler = titler
         self._jobs: dict[str, AnswerJob] = {}
         """By the message that each writes."""
         self._places: dict[str, str] = {}
         """What is being answered, or gone on with, and the user whose it is."""
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._naming: set[asyncio.Task[None]] = set()
         self._closing = False
         feeds.add_snapshot(self.snapshot)
 
@@ -122,8 +122,7 @@ class Answers:
             async with asyncio.timeout(drain):
                 await asyncio.gather(*(job.wait() for job in self._jobs.values()))
         await self._stop(self._jobs.values(), "interrupted")
-        if self._tidying:
-            await asyncio.wait(self._tidying)
+        await cancel_and_wait(self._naming)
 
     # --- for those who show, and those who delete
 
@@ -131,13 +130,10 @@ class Answers:
         """What a new page must hear of the answers that are being written for its user."""
         return [told for job in self._of(user.id) for told in job.snapshot()]
 
-    def as_now(self, found: Iterable[Message]) -> tuple[Message, ...]:
-        """Messages from the database as they are now: those being written are ahead of it."""
-        return tuple(self._now(message) for message in found)
-
-    def is_writing(self, message_id: str) -> bool:
-        """Whether this message is being written."""
-        return message_id in self._jobs
+    def as_now(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A `Message` from the database as it is now: one being written is ahead of it."""
+        job = self._jobs.get(told["id"])
+        return told if job is None else job.told()
 
     async def stop_chats(self, user_id: str, chat_ids: Iterable[str] | None = None) -> None:
         """Stop what is written in these chats of a user's, before they go; None: in all."""
@@ -280,7 +276,7 @@ class Answers:
     ) -> Question:
         """What the model is asked, if the user may ask it."""
         asked = await self._asking.question(scene, self._asking.wishes(user, scene, sent), branch)
-        await self._limits.check(user, asked.known.name)
+        self._limits.check(user, asked.known.name)
         return asked
 
     async def _keep(self, user: User, scene: Scene, *new: Message) -> Chat:
@@ -311,20 +307,27 @@ class Answers:
 
         def ended(job: AnswerJob) -> None:
             del self._jobs[answer.id], self._places[place]
-            self._tidy(user, job)
+            self._ended(user, job)
 
         feed = self._feeds.of(user.id)
         job = self._jobs[answer.id] = AnswerJob(
-            answer, request, house=self._house, store=self._store, feed=feed, on_end=ended
+            answer,
+            request,
+            house=self._house,
+            store=self._store,
+            feed=feed,
+            is_stopping=self._is_stopping,
+            on_end=ended,
         )
-        feed.tell("chat", {"chat": shapes.summary(chat)})
+        if not chat.temporary:
+            feed.tell("chat", {"chat": shapes.summary(chat)})
         job.start(**beside)
 
     @contextmanager
     def _place(self, user: User, key: str) -> Iterator[str]:
         """A place for one more answer, which it has until it ends; none is left after an error."""
-        if self._closing:
-            raise ShuttingDown("the daemon is stopping")
+        if self._closing or self._is_stopping():
+            raise ShuttingDown("the daemon is stopping", hint="try again in a moment")
         if key in self._places:
             raise StillWriting
         most = user.limits.get("parallel") or MOST_PARALLEL
@@ -341,21 +344,20 @@ class Answers:
 
     # --- ending
 
-    def _tidy(self, user: User, job: AnswerJob) -> None:
-        task = spawn(self._tidied(user, job), name=f"after answer {job.message.id}")
-        self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
+    def _ended(self, user: User, job: AnswerJob) -> None:
+        """An answer is told and kept."""
+        if self._titler is None or user.settings.get("better_titles") is not True:
+            return
+        task = spawn(self._name(self._titler, user, job), name=f"name {job.message.chat_id}")
+        self._naming.add(task)
+        task.add_done_callback(self._naming.discard)
 
-    async def _tidied(self, user: User, job: AnswerJob) -> None:
-        """What remains to be done once an answer is told and kept. None of it is in its way."""
-        message = job.message
-        tokens = message.meta.get("prompt_tokens", 0) + message.meta.get("tokens", 0)
+    @staticmethod
+    async def _name(titler: Titler, user: User, job: AnswerJob) -> None:
         try:
-            await self._limits.spent(user.id, tokens)
-            if self._titler is not None and user.settings.get("better_titles") is True:
-                await self._titler.name_first(user, message)
+            await titler.name_first(user, job.message)
         except PaddockError as error:
-            log.debug("after an answer: %s", error.message)
+            log.debug("the title of %s stays: %s", job.message.chat_id, error.message)
 
     async def _stop(
         self, jobs: Iterable[AnswerJob], state: Literal["stopped", "interrupted"]

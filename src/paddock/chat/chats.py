@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -43,7 +43,16 @@ _COLUMNS: Final = {"folder": "folder_id"}
 class ChatEndpoints:
     """What the page's list of chats asks for."""
 
-    def __init__(self, *, store: Store, feeds: Feeds, leaving: Leaving) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        feeds: Feeds,
+        leaving: Leaving,
+        as_now: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda told: told,
+    ) -> None:
+        """`as_now`: a message as it is now, where it is being written."""
+        self._as_now = as_now
         self._store = store
         self._feeds = feeds
         self._leaving = leaving
@@ -99,7 +108,9 @@ class ChatEndpoints:
     async def get(self, call: ChatCall) -> web.StreamResponse:
         """Answer with a chat and all its messages, every branch."""
         user, chat_id = call.user.id, call.ids["chat"]
-        return answered(await self._store.read(lambda c: whole(c, user, chat_id)))
+        told = await self._store.read(lambda c: whole(c, user, chat_id))
+        told["messages"] = [self._as_now(message) for message in told["messages"]]
+        return answered(told)
 
     async def change(self, call: ChatCall) -> web.StreamResponse:
         """Answer with the chat as it is after the change."""

@@ -13,6 +13,7 @@ WORDS_SECONDS: Final = 0.5
 """How often progress is told, at most."""
 
 Progress = dict[str, Any]
+"""`phase`, and what belongs to it."""
 
 
 class Pace:
@@ -63,9 +64,9 @@ class Pace:
             self._thinking = now
         if piece.text and self._thinking is not None:
             self._end_thoughts(now)
-        if self._is_early(WORDS_SECONDS) and self._tokens > 1:
-            return None
         phase = "writing" if self._thinking is None else "thinking"
+        if phase == self._phase and self._is_early(WORDS_SECONDS):
+            return None
         return self._told({"phase": phase, "tokens": self._tokens, **self._speed()})
 
     def meta(self, end: End | None) -> dict[str, Any]:
@@ -97,6 +98,10 @@ class Pace:
         if self._thinking is not None:
             self._meta["reasoning_ms"] = _ms(now - self._thinking)
             self._thinking = None
+
+    @property
+    def _phase(self) -> str:
+        return self.progress["phase"] if self.progress else ""
 
     def _is_early(self, seconds: float) -> bool:
         return monotonic() - self._told_at < seconds

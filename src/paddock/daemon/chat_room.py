@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddock.chat.chats import ChatEndpoints
 from paddock.chat.feed import Feeds
+from paddock.chat.leaving import Leaving
+from paddock.chat.limits import Limits
+from paddock.chat.live import Live
 from paddock.chat.room import Room
 from paddock.chat.sessions import Sessions
+from paddock.chat.settings import ChatSettings
+from paddock.chat.vault import Vault
+from paddock.config.schema import Config
+from paddock.daemon.chat_admin import administration
+from paddock.daemon.chat_answers import answering
 from paddock.daemon.parts import Parts, Serving
 from paddock.storage.chat_store import Store
 
@@ -33,13 +43,48 @@ class OpenRoom:
         await self._stack.aclose()
 
 
-async def opened(parts: Parts, serving: Serving) -> OpenRoom:  # noqa: ARG001
+async def opened(parts: Parts, serving: Serving) -> OpenRoom:
     """A room in use. Raises StorageError when its database cannot be."""
     async with AsyncExitStack() as stack:
-        store = Store(parts.current.config.state_dir / "chat" / "chat.db")
+        store = Store(_database(parts.current.config))
         stack.push_async_callback(store.aclose)
         await store.open()
-        days = parts.current.config.chat.session_days
-        sessions = Sessions(store=store, feeds=Feeds(), days=lambda: days)
-        return OpenRoom(Room((), sessions), stack.pop_all())
+        settings = ChatSettings(parts.current, store, parts.bus)
+        await settings.open()
+        stack.callback(settings.close)
+        feeds = Feeds()
+        sessions = Sessions(store=store, feeds=feeds, days=lambda: settings.now.session_days)
+        admin = await administration(
+            stack, parts, serving, store=store, feeds=feeds, settings=settings, sessions=sessions
+        )
+        live = Live(feeds=feeds, streams=parts.streams)
+        vault = Vault(parts.current.config.state_dir / "chat" / "files")
+        limits = Limits(store=store, journal=parts.journal)
+        await limits.open()
+        stack.push_async_callback(limits.aclose)
+        chatting = await answering(
+            stack,
+            parts,
+            serving,
+            store=store,
+            feeds=feeds,
+            settings=settings,
+            vault=vault,
+            limits=limits,
+        )
+        leaving = Leaving(
+            store=store, vault=vault, feeds=feeds, stop_answers=chatting.answers.stop_chats
+        )
+        listed = ChatEndpoints(
+            store=store, feeds=feeds, leaving=leaving, as_now=chatting.answers.as_now
+        )
+        routes = (*live.routes(), *admin.routes, *chatting.routes, *listed.routes())
+        return OpenRoom(Room(routes, sessions), stack.pop_all())
     raise AssertionError
+
+
+def _database(config: Config) -> Path | str:
+    said = config.chat.database
+    if said is None:
+        return config.state_dir / "chat" / "chat.db"
+    return said if "://" in said else Path(said)
