@@ -11,8 +11,8 @@ class Session {
   problem = $state<unknown>();
 
   constructor() {
-    whenSignedOut(() => this.forget());
-    live.on("signed_out", () => this.forget());
+    whenSignedOut(() => this.#ended());
+    live.on("signed_out", () => this.#ended());
     // A snapshot comes when something of the account changed, as when an admin lets it in.
     live.on("hello", () => void this.refresh());
   }
@@ -41,16 +41,18 @@ class Session {
     if (user.settings.theme) keepTheme(user.settings.theme);
   }
 
-  /** Nobody is signed in any more. */
-  forget(): void {
-    live.close();
-    this.user = null;
-    if (this.start) this.start = { ...this.start, user: null };
+  /** Throws `ApiError`. */
+  async signOut(to = "/"): Promise<void> {
+    await api.post("/api/signout");
+    this.leave(to);
   }
 
-  async signOut(): Promise<void> {
-    await api.post("/api/signout");
-    this.forget();
+  /** Who was signed in is gone, on purpose: nothing stays for who comes next. */
+  leave(to = "/"): void {
+    live.close();
+    sessionStorage.clear();
+    history.replaceState(null, "", to);
+    location.reload();
   }
 
   /** Asks again who this is. What fails here fails visibly elsewhere. */
@@ -61,6 +63,13 @@ class Session {
     } catch {
       return;
     }
+  }
+
+  /** The session is over: the page begins anew, where it was, so that nothing of it stays on it. */
+  #ended(): void {
+    if (!this.user) return;
+    live.close();
+    location.reload();
   }
 }
 
