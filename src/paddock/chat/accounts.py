@@ -104,6 +104,10 @@ class Accounts:
         await self._store.write(write)
         return user
 
+    async def everybody(self) -> tuple[User, ...]:
+        """All accounts, the oldest first."""
+        return await self._store.read(users.everybody)
+
     async def find(self, user_id: str) -> User:
         """An account by its id. Raises UnknownId."""
         return _there(await self._store.read(lambda c: users.get(c, user_id)))
@@ -123,10 +127,17 @@ class Accounts:
         return user if await self._passwords.matches(kept, password) else None
 
     async def set_password(
-        self, user: User, password: str, *, field: str, by: str = "", keep: str = ""
+        self,
+        user: User,
+        password: str,
+        *,
+        field: str,
+        by: str = "",
+        must_change: bool = False,
+        keep: str = "",
     ) -> User:
         """Another password; all sessions but `keep` end. `by`: the login of who sets it for
-        somebody else, who then has to choose one at the next sign-in.
+        somebody else, who, with `must_change`, has to choose one at the next sign-in.
 
         Raises InvalidRequest and UnknownId.
         """
@@ -136,7 +147,7 @@ class Accounts:
         def write(connection: Connection) -> User | None:
             if by:
                 audit.note(connection, by, "set_password", user.login)
-            return users.change(connection, user.id, password=kept, must_change=bool(by))
+            return users.change(connection, user.id, password=kept, must_change=must_change)
 
         changed = _there(await self._store.write(write))
         self._sessions.renew(changed)

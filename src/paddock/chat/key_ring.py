@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -79,7 +80,12 @@ class Keyring:
 
     async def of(self, user_id: str | None) -> list[Key]:
         """The keys of a user's, or the house's."""
-        return list(await self._store.read(lambda c: keys.of(c, user_id)))
+        return list(map(self._now, await self._store.read(lambda c: keys.of(c, user_id))))
+
+    async def all(self) -> list[tuple[Key, User | None]]:
+        """All keys, and whose they are; None: the house's."""
+        living = await self._store.read(keys.everything)
+        return [(self._now(one.key), one.owner) for one in living]
 
     async def remove(self, user_id: str | None, key_id: str) -> None:
         """Take a key back. Raises UnknownId."""
@@ -87,9 +93,9 @@ class Keyring:
             raise UnknownId("there is no such key")
         await self.refresh()
 
-    def last_used(self, key: Key) -> int | None:
-        """When a key was used last, written or not."""
-        return self._grants.used.get(key.id, key.last_used)
+    def _now(self, key: Key) -> Key:
+        """A key, with when it was used last, written or not."""
+        return replace(key, last_used=self._grants.used.get(key.id, key.last_used))
 
     # --- in force
 

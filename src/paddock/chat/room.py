@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
-from urllib.parse import unquote
 
 from aiohttp import web
 
 from paddock.chat.calls import ChatCall, ChatRoute, Session, Who
+from paddock.chat.paths import Paths
 from paddock.errors import Forbidden, PaddockError, Unauthenticated
 from paddock.gateway import problems
 from paddock.gateway.body import dump_json
-from paddock.gateway.problems import NoRoute
 from paddock.gateway.routes import Call
 from paddock.storage.users import Role
 
@@ -64,7 +63,7 @@ class Room:
     def __init__(self, routes: Iterable[ChatRoute], sessions: SessionFinder) -> None:
         self.routes = tuple(routes)
         self._sessions = sessions
-        self._paths = [(_segments(route.path), route) for route in self.routes]
+        self._paths = Paths(self.routes)
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """Answer one request; every error becomes a response in the chat's shape."""
@@ -75,7 +74,7 @@ class Room:
 
     async def _answer(self, call: Call) -> web.StreamResponse:
         request = call.request
-        route, ids = self._find(request.method, request.rel_url.raw_path)
+        route, ids = self._paths.find(request.method, request.rel_url.raw_path)
         if request.method not in _READS and MARK not in request.headers:
             raise Forbidden(f"a change must carry the header {MARK}", hint=f"send `{MARK}: 1`")
         cookie = request.cookies.get(COOKIE, "")
@@ -87,37 +86,6 @@ class Room:
         call.client = f"user:{session.user.login}"
         with self._sessions.using(session):
             return await route.endpoint(chat)
-
-    def _find(self, method: str, path: str) -> tuple[ChatRoute, dict[str, str]]:
-        asked = _segments(path)
-        there = [
-            (route, ids)
-            for pattern, route in self._paths
-            if (ids := _match(pattern, asked)) is not None
-        ]
-        wanted = "GET" if method == "HEAD" else method
-        # A fixed path is met before one with a place for an id.
-        for route, ids in sorted(there, key=lambda found: len(found[1])):
-            if route.method == wanted:
-                return route, ids
-        raise NoRoute(method, path, tuple(sorted({route.method for route, _ in there})))
-
-
-def _segments(path: str) -> tuple[str, ...]:
-    return tuple(path.strip("/").split("/"))
-
-
-def _match(pattern: tuple[str, ...], asked: tuple[str, ...]) -> dict[str, str] | None:
-    """What stands in the places of `pattern`; None where `asked` is another path."""
-    if len(pattern) != len(asked):
-        return None
-    ids = {}
-    for expected, given in zip(pattern, asked, strict=True):
-        if expected.startswith("{"):
-            ids[expected[1:-1]] = unquote(given)
-        elif expected != given:
-            return None
-    return ids
 
 
 def _check_standing(route: ChatRoute, session: Session | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,34 +10,46 @@ from typing import TYPE_CHECKING
 from paddock.chat.chats import ChatEndpoints
 from paddock.chat.feed import Feeds
 from paddock.chat.leaving import Leaving
-from paddock.chat.limits import Limits
 from paddock.chat.live import Live
 from paddock.chat.room import Room
 from paddock.chat.sessions import Sessions
 from paddock.chat.settings import ChatSettings
 from paddock.chat.vault import Vault
 from paddock.config.schema import Config
+from paddock.daemon.chat_accounts import people
 from paddock.daemon.chat_admin import administration
 from paddock.daemon.chat_answers import answering
 from paddock.daemon.parts import Parts, Serving
+from paddock.storage import files
 from paddock.storage.chat_store import Store
+from paddock.storage.users import User
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from paddock.chat.owning import Owning
     from paddock.gateway.routes import Call
 
 
 class OpenRoom:
     """The room with its database open. `aclose` it."""
 
-    def __init__(self, room: Room, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, room: Room, owning: Owning, setup_token: str | None, stack: AsyncExitStack
+    ) -> None:
+        self.setup_token = setup_token
+        """What makes the first account an admin's; None: there is one."""
         self._room = room
+        self._owning = owning
         self._stack = stack
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """Answer one request below `/api`."""
         return await self._room.answer(call)
+
+    async def answer_owner(self, call: Call) -> web.StreamResponse:
+        """Answer one request of the commands about accounts and keys."""
+        return await self._owning.answer(call)
 
     async def aclose(self) -> None:
         """End all that works here, and close the database. Idempotent."""
@@ -59,9 +72,15 @@ async def opened(parts: Parts, serving: Serving) -> OpenRoom:
         )
         live = Live(feeds=feeds, streams=parts.streams)
         vault = Vault(parts.current.config.state_dir / "chat" / "files")
-        limits = Limits(store=store, journal=parts.journal)
-        await limits.open()
-        stack.push_async_callback(limits.aclose)
+        family = await people(
+            stack,
+            parts,
+            store=store,
+            feeds=feeds,
+            settings=settings,
+            sessions=sessions,
+            chat_url=lambda: dict(serving.front.doors).get("chat", ""),
+        )
         chatting = await answering(
             stack,
             parts,
@@ -70,7 +89,7 @@ async def opened(parts: Parts, serving: Serving) -> OpenRoom:
             feeds=feeds,
             settings=settings,
             vault=vault,
-            limits=limits,
+            limits=family.limits,
         )
         leaving = Leaving(
             store=store, vault=vault, feeds=feeds, stop_answers=chatting.answers.stop_chats
@@ -78,8 +97,16 @@ async def opened(parts: Parts, serving: Serving) -> OpenRoom:
         listed = ChatEndpoints(
             store=store, feeds=feeds, leaving=leaving, as_now=chatting.answers.as_now
         )
-        routes = (*live.routes(), *admin.routes, *chatting.routes, *listed.routes())
-        return OpenRoom(Room(routes, sessions), stack.pop_all())
+
+        async def leave(user: User) -> None:
+            await chatting.answers.stop_chats(user.id)
+            gone = await store.write(lambda c: files.remove_of(c, user.id))
+            await asyncio.to_thread(vault.remove, gone)
+
+        family.accounts.on_leaving(leave)
+        routes = (*family.routes, *live.routes(), *admin.routes, *chatting.routes, *listed.routes())
+        room, token = Room(routes, sessions), await family.setup.token()
+        return OpenRoom(room, family.owning, token, stack.pop_all())
     raise AssertionError
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import sys
 from typing import TYPE_CHECKING, Final
 
+from paddock.chat.owner_paths import PATHS
 from paddock.chat.page import Page
 from paddock.daemon.parts import Parts, Serving
 from paddock.errors import PaddockError
@@ -46,6 +48,11 @@ class Chatting:
             )
         )
 
+    def owner_routes(self) -> tuple[Route, ...]:
+        """What the commands about accounts and keys ask. No key is asked for, but the owner's
+        token is."""
+        return tuple(Route("*", path, self._answer_owner, public=True) for path in PATHS)
+
     def begin(self) -> None:
         """Make the room in the background."""
         self._beginning = spawn(self._begin(), name="open the chat")
@@ -60,12 +67,21 @@ class Chatting:
 
     async def _begin(self) -> None:
         try:
-            await self._opened()
+            room = await self._opened()
+            if room.setup_token is not None:
+                print(self._first_steps(room.setup_token), file=sys.stderr, flush=True)  # noqa: T201
         except PaddockError as error:
             log.warning("the chat cannot be used: %s; %s", error.message, error.hint)
 
+    def _first_steps(self, token: str) -> str:
+        url = dict(self._serving.front.doors).get("chat", "the chat")
+        return f"The chat has no admin yet. Open {url}/setup and give this token: {token}\n"
+
     async def _answer(self, call: Call) -> web.StreamResponse:
         return await (self._room or await self._opened()).answer(call)
+
+    async def _answer_owner(self, call: Call) -> web.StreamResponse:
+        return await (self._room or await self._opened()).answer_owner(call)
 
     async def _opened(self) -> OpenRoom:
         """The room; tried again at the next request where it could not be made."""

@@ -66,7 +66,7 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
     health = ConfigEndpoints(current, parts.reloader.reload)
     models = ModelEndpoints(current, names, forwarder)
     listed = ModelList(current, library, scheduler, names, profiles, peers)
-    serving = Serving(names, profiles, peers, leasing, forwarder, models, listed)
+    serving = Serving(names, profiles, peers, leasing, forwarder, models, listed, front)
     routes = (
         *front.routes(),
         *models.routes(),
@@ -94,11 +94,13 @@ async def endpoints(stack: AsyncExitStack, parts: Parts) -> Endpoints:
         *Later(_planning(parts, names)).routes((("GET", "/api/plan"),)),
         *Later(_gpus(parts)).routes((("GET", GPUS), ("POST", f"{GPUS}/*"))),
     )
-    tables = _doors(parts, serving, routes)
-    front.endpoints = tables["openai"].routes
     chatting = _chatting(stack, parts, serving)
+    tables = _doors(parts, serving, routes, chatting.owner_routes() if chatting else ())
+    front.endpoints = tables["openai"].routes
     if chatting is not None:
         tables["chat"] = chatting.table()
+    else:
+        parts.grants.replace({})
     return Endpoints(front, tables, chatting)
 
 
@@ -112,12 +114,14 @@ def _chatting(stack: AsyncExitStack, parts: Parts, serving: Serving) -> Chatting
     return chatting
 
 
-def _doors(parts: Parts, serving: Serving, routes: tuple[Route, ...]) -> dict[str, RouteTable]:
-    """The tables of all doors: `routes`, and what is Ollama's."""
+def _doors(
+    parts: Parts, serving: Serving, routes: tuple[Route, ...], owners: tuple[Route, ...]
+) -> dict[str, RouteTable]:
+    """The tables of all doors: `routes`, and what is Ollama's; `owners` at one of them."""
     root, native = Root().routes(), Later(_ollama(parts, serving)).routes(LATER)
     compatible = Later(_compatible(parts, serving)).routes(OPENAI_LATER)
     return {
-        "openai": RouteTable(first_of(routes, root, native)),
+        "openai": RouteTable(first_of(routes, owners, root, native)),
         "ollama": RouteTable(first_of(root, native, compatible, routes)),
     }
 

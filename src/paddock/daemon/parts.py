@@ -15,6 +15,7 @@ from paddock.engine.launcher import Launcher
 from paddock.events import EventBus
 from paddock.gateway.event_stream import EventStreams
 from paddock.gateway.forward import Forwarder
+from paddock.gateway.front import Front
 from paddock.gateway.leasing import Leasing
 from paddock.gateway.model_list import ModelList
 from paddock.gateway.naming import Names
@@ -58,3 +59,4 @@ class Serving(NamedTuple):
     models: ModelEndpoints
     """The endpoints of OpenAI's dialect."""
     listed: ModelList
+    front: Front

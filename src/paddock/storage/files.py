@@ -60,6 +60,12 @@ def remove(connection: Connection, user_id: str, *ids: str) -> tuple[str, ...]:
     return tuple(connection.scalars(own.returning(FILES.c.id))) if ids else ()
 
 
+def remove_of(connection: Connection, user_id: str) -> tuple[str, ...]:
+    """Delete all files of a user's; the ids of those there were."""
+    own = select(FILES.c.id).where(FILES.c.user_id == user_id)
+    return remove(connection, user_id, *connection.scalars(own))
+
+
 def total(connection: Connection, user_id: str) -> int:
     """Bytes of all files of a user's."""
     own = select(func.sum(FILES.c.size)).where(FILES.c.user_id == user_id)
