@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from aiohttp import web
@@ -11,10 +12,13 @@ from paddock.chat.admin_models import GetGetting
 from paddock.chat.auditing import Auditing
 from paddock.chat.calls import ChatCall, ChatRoute, Who, answered
 from paddock.chat.feed import Feeds
+from paddock.errors import PaddockError
 from paddock.events import Event, EventBus, PullChanged
 from paddock.gateway.pull_endpoints import pull_request
 from paddock.storage.users import Role
 from paddock.tasks import cancel_and_wait, spawn
+
+log = logging.getLogger(__name__)
 
 PULLS: Final = "/api/admin/pulls"
 PAUSE_SECONDS: Final = 0.25
@@ -79,7 +83,12 @@ class AdminPulls:
             await self._stirred.wait()
             self._stirred.clear()
             changed, self._changed = self._changed, set()
-            for row in await (await self._getting()).pulls.rows():
+            try:
+                rows = await (await self._getting()).pulls.rows()
+            except PaddockError as error:
+                log.debug("how far pulls are is not known: %s", error.message)
+                rows = []
+            for row in rows:
                 if row["id"] in changed:
                     self._feeds.admins("pull", row)
             await asyncio.sleep(PAUSE_SECONDS)

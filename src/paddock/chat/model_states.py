@@ -215,15 +215,17 @@ def _reason(doing: _Activity, word: str) -> str:
 def _can(model: Model) -> dict[str, bool]:
     """What it can do, by its header, else by the owner's word."""
     if model.path is not None:
-        return {word: Trait(word) in model.traits for word in _CAN}
-    can = model.settings.capabilities
-    return {
-        "vision": "image" in can.inputs,
-        "tools": can.tools,
-        "thinking": False,
-        "embedding": "embedding" in can.outputs,
-        "rerank": can.reranker,
-    }
+        told = {word: Trait(word) in model.traits for word in _CAN}
+    else:
+        can = model.settings.capabilities
+        told = dict.fromkeys(_CAN, False) | {
+            "vision": "image" in can.inputs,
+            "tools": can.tools,
+            "embedding": "embedding" in can.outputs,
+            "rerank": can.reranker,
+        }
+    # Neither is asked in a chat: the picker leaves out what `embedding` marks.
+    return told | {"embedding": told["embedding"] or told["rerank"]}
 
 
 def _of_peer(model: PeerModel) -> State:
