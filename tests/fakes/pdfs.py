@@ -24,10 +24,10 @@ def locked(data: bytes, password: str = "secret") -> bytes:
 
 
 def bomb() -> bytes:
-    """A page whose few bytes become a gigabyte."""
+    """A page whose few bytes become two hundred million."""
     packer = zlib.compressobj(9)
     piece = b"BT (x) Tj ET\n" * 80_000
-    packed = b"".join(packer.compress(piece) for _ in range(1000)) + packer.flush()
+    packed = b"".join(packer.compress(piece) for _ in range(200)) + packer.flush()
     return _with_streams([(packed, "/Filter /FlateDecode")])
 
 
