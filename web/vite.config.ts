@@ -70,6 +70,7 @@ export default defineConfig({
       },
     },
   },
-  server: { proxy: { "/api": DAEMON } },
+  // The name that the browser asked for goes along: the daemon compares it with where requests come from.
+  server: { proxy: { "/api": { target: DAEMON, changeOrigin: false } } },
   test: { include: ["src/**/*.test.ts"] },
 });
