@@ -268,6 +268,7 @@ export const strings = {
     loading: "loading",
     loadingPart: (part: string) => `loading, ${part}`,
     loadingSeconds: (time: string) => `loading, ${time}`,
+    loadingLeft: (time: string) => `loading, ${time} left`,
     queued: (waiting: number) => (waiting > 0 ? `queued behind ${waiting}` : "queued"),
     stopping: "stopping",
     failed: "failed",
@@ -385,7 +386,7 @@ export const strings = {
   admin: {
     title: "Administration",
     sections: {
-      users: "People",
+      users: "Users",
       models: "Models",
       running: "Running",
       requests: "Requests",
@@ -398,7 +399,7 @@ export const strings = {
     looking: "Looking …",
     pause: "Pause",
     users: {
-      title: "People",
+      title: "Users",
       pending: "Waiting to be let in",
       approve: "Let in",
       refuse: "Refuse",

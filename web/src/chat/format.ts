@@ -50,7 +50,8 @@ export function stateWords(model: ModelState): string {
       return model.waiting > 0 ? words.busy(model.waiting) : words.ready;
     case "loading":
       if (model.progress != null && model.progress > 0) return words.loadingPart(percent(model.progress));
-      return model.seconds != null ? words.loadingSeconds(duration(1000 * model.seconds)) : words.loading;
+      if (model.seconds == null) return words.loading;
+      return (model.seconds_left ? words.loadingLeft : words.loadingSeconds)(duration(1000 * model.seconds));
     case "queued":
       return words.queued(model.waiting);
     case "stopping":

@@ -205,14 +205,15 @@ export class ChatRoom {
 
   // What the server tells
 
-  onAnswer({ message }: { message: Message }): void {
+  onAnswer({ message, question }: { message: Message; question?: Message }): void {
     if (message.chat !== this.id) return;
     this.#deltas.flush();
-    const known = this.#byId.get(message.id);
-    const stranger = !known && !this.sent && message.parent && !this.#byId.has(message.parent);
-    if (stranger) void this.refresh(); // asked on another device: what it answers is not here yet
+    const isNew = !this.#byId.has(message.id);
+    if (question) this.#add(question);
+    if (message.parent && !this.#byId.has(message.parent)) void this.refresh(); // asked on another device, long ago
     else this.#put(message);
-    if (!known && !this.sent && this.current === message.parent) this.current = message.id;
+    const asked = question ? question.parent : message.parent;
+    if (isNew && !this.sent && this.current === asked) this.current = message.id;
   }
 
   onDelta(delta: Delta): void {

@@ -164,6 +164,8 @@ export interface ModelState {
   readonly progress?: number | null;
   /** Of a load: so far, or still to come where that is known. */
   readonly seconds?: number | null;
+  /** Whether these are still to come. */
+  readonly seconds_left?: boolean;
   readonly waiting: number;
   readonly running: number;
   readonly context?: number | null;
@@ -208,12 +210,13 @@ export interface ImportReport {
   readonly skipped: readonly string[];
 }
 
-/** A piece of an answer. `at`: how many characters of content and reasoning stand before it. */
+/** A piece of an answer: of its content, of its reasoning. `at`, `rat`: how long these are before it. */
 export interface Delta {
   readonly id: string;
   readonly c?: string;
+  readonly at?: number;
   readonly r?: string;
-  readonly at?: readonly [number, number];
+  readonly rat?: number;
 }
 
 /** How far an answer is. */
@@ -235,7 +238,8 @@ export interface LiveEvents {
   readonly hello: { readonly user: string; readonly epoch: string };
   readonly models: ModelState[];
   readonly model: ModelState;
-  readonly answer: { readonly message: Message };
+  /** `question`: what is answered, where it is new. */
+  readonly answer: { readonly message: Message; readonly question?: Message };
   readonly delta: Delta;
   readonly progress: Progress;
   readonly done: { readonly message: Message };
