@@ -128,11 +128,15 @@ class ChatSettings:
             raise InvalidRequest(told, param=key, hint=fault.suggestion) from error
 
     def _take_over(self) -> None:
-        try:
-            self.now = self._merged(self._set)
-        except InvalidRequest as error:  # another version of ours wrote it
-            log.warning("what was set in the chat cannot be used: %s", error.message)
-            self.now = self._current.config.chat
+        mine = dict(self._set)
+        while True:
+            try:
+                self.now = self._merged(mine)
+                break
+            except InvalidRequest as error:  # another version of ours wrote it
+                log.warning("a setting of the chat cannot be used: %s", error.message)
+                bad = {error.param} & mine.keys() or set(mine)
+                mine = {key: value for key, value in mine.items() if key not in bad}
         for told in self._listeners:
             told()
 
