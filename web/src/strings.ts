@@ -22,7 +22,7 @@ export const strings = {
   },
   start: {
     loading: "Loading …",
-    failed: "Paddock is not to be reached",
+    failed: "Paddock cannot be reached",
     again: "Try again",
     partFailed: "This part of the page could not be fetched. Paddock may be a newer one by now.",
     reload: "Load the page again",

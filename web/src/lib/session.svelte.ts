@@ -43,13 +43,19 @@ class Session {
 
   /** Throws `ApiError`. */
   async signOut(to = "/"): Promise<void> {
-    await api.post("/api/signout");
-    this.leave(to);
+    await this.leave(() => api.post("/api/signout"), to);
   }
 
-  /** Who was signed in is gone, on purpose: nothing stays for who comes next. */
-  leave(to = "/"): void {
+  /** Does what ends the session, on purpose: nothing stays for who comes next. Throws what it throws. */
+  async leave(end: () => Promise<unknown>, to = "/"): Promise<void> {
+    // Else the line would tell of the end first, as of one that came from elsewhere.
     live.close();
+    try {
+      await end();
+    } catch (problem) {
+      live.open();
+      throw problem;
+    }
     sessionStorage.clear();
     history.replaceState(null, "", to);
     location.reload();
