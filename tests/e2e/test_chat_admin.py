@@ -244,6 +244,23 @@ def test_logs_are_told_and_followed(family):
         assert isinstance(first, str)
 
 
+def test_who_is_no_admin_any_more_follows_no_more(tmp_path):
+    house = House(tmp_path)
+    house.add("llama-a")
+    people = visitors(house, ada=Role.ADMIN, eve=Role.ADMIN)
+    house.start(house.config(listen=CHAT_DOOR))
+    try:
+        with people["eve"].live("/api/admin/logs?follow=1") as events:
+            next(iter(events))
+            path = f"/api/admin/users/{people['eve'].user.id}"
+            assert people["ada"].ask("PATCH", path, {"role": "user"}).status == 200
+            house.load("llama-a")  # the log tells
+            assert "llama-a" not in "".join(text for name, text in events if name != "ping")
+        assert people["eve"].ask("GET", "/api/admin/logs").status in {401, 403}
+    finally:
+        house.stop()
+
+
 # --- settings
 
 
