@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -42,22 +43,29 @@ _ASK_FIRST: Final = {"Cache-Control": "no-cache"}
 _HASHED: Final = "assets/"
 
 
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+"""Of a file of the page's: no segment begins with a dot, so none leads out of the folder."""
+
+
 class Page:
     """Answers with the page's files; any other path is one of the page's own places."""
 
     def __init__(self, folder: Path = STATIC) -> None:
         self._folder = folder
-        found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".gz")
-        self._files = {path.relative_to(folder).as_posix(): path for path in found}
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """The file of a path, packed where the browser takes it so."""
-        name = call.rest if call.rest in self._files else INDEX
-        file = self._files.get(name)
-        if file is None:
+        name = call.rest if self._has(call.rest) else INDEX
+        if name == INDEX and call.rest.startswith(_HASHED):
+            return web.Response(status=404, text=_ANOTHER_BUILD, headers=_ALWAYS)
+        if not self._has(name):
             return web.Response(status=503, text=_NOT_BUILT)
         kept = _FOR_EVER if name.startswith(_HASHED) else _ASK_FIRST
-        return web.FileResponse(file, headers=_ALWAYS | kept)
+        return web.FileResponse(self._folder / name, headers=_ALWAYS | kept)
+
+    def _has(self, name: str) -> bool:
+        return _NAME.fullmatch(name) is not None and (self._folder / name).is_file()
 
 
+_ANOTHER_BUILD: Final = "This file belongs to another version of the page. Load the page again.\n"
 _NOT_BUILT: Final = "The chat's page was not built. In the source folder type: make page\n"

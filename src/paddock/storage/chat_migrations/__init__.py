@@ -5,6 +5,7 @@ Alembic takes the steps; it is imported only where there is one to take.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ def _version(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection, newest: str) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its own parts
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415
 
