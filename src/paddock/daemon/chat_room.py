@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock.chat.chats import ChatEndpoints
 from paddock.chat.feed import Feeds
-from paddock.chat.leaving import Leaving
 from paddock.chat.live import Live
 from paddock.chat.room import Room
 from paddock.chat.sessions import Sessions
@@ -19,10 +16,9 @@ from paddock.config.schema import Config
 from paddock.daemon.chat_accounts import people
 from paddock.daemon.chat_admin import administration
 from paddock.daemon.chat_answers import answering
+from paddock.daemon.chat_history import history
 from paddock.daemon.parts import Parts, Serving
-from paddock.storage import files
 from paddock.storage.chat_store import Store
-from paddock.storage.users import User
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -91,20 +87,16 @@ async def opened(parts: Parts, serving: Serving) -> OpenRoom:
             vault=vault,
             limits=family.limits,
         )
-        leaving = Leaving(
-            store=store, vault=vault, feeds=feeds, stop_answers=chatting.answers.stop_chats
+        past = await history(
+            stack,
+            store=store,
+            feeds=feeds,
+            settings=settings,
+            vault=vault,
+            answers=chatting.answers,
         )
-        listed = ChatEndpoints(
-            store=store, feeds=feeds, leaving=leaving, as_now=chatting.answers.as_now
-        )
-
-        async def leave(user: User) -> None:
-            await chatting.answers.stop_chats(user.id)
-            gone = await store.write(lambda c: files.remove_of(c, user.id))
-            await asyncio.to_thread(vault.remove, gone)
-
-        family.accounts.on_leaving(leave)
-        routes = (*family.routes, *live.routes(), *admin.routes, *chatting.routes, *listed.routes())
+        family.accounts.on_leaving(past.leave)
+        routes = (*family.routes, *live.routes(), *admin.routes, *chatting.routes, *past.routes)
         room, token = Room(routes, sessions), await family.setup.token()
         return OpenRoom(room, family.owning, token, stack.pop_all())
     raise AssertionError
