@@ -117,6 +117,13 @@ class Tab:
         return list(dict.fromkeys(told))
 
     async def _read(self) -> None:
+        with suppress(aiohttp.ClientPayloadError):  # the daemon was killed
+            await self._follow()
+        self.is_over = True
+        async with self._news:
+            self._news.notify_all()
+
+    async def _follow(self) -> None:
         name, data, number = "", "", ""
         async with self._http.get("/api/live", headers=self._headers) as answer:
             assert answer.status == 200, await answer.text()
@@ -132,9 +139,6 @@ class Tab:
                     self.last = number or self.last
                     await self._take(name, json.loads(data))
                     name, data, number = "", "", ""
-        self.is_over = True
-        async with self._news:
-            self._news.notify_all()
 
     async def _take(self, name: str, data: Any) -> None:
         self.events.append((name, data))

@@ -1,0 +1,177 @@
+"""Answers of the chat that meet the daemon's end, a crowd, a peer, or a user's wishes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.chat_tabs import Page
+from tests.fakes.chat_visitors import Visitor, visitors
+from tests.fakes.house import House
+
+from paddock.storage import presets
+from paddock.storage.chat_store import Store
+from paddock.storage.presets import Preset
+
+DOORS = {
+    "openai": {"host": "127.0.0.1", "port": 0},
+    "ollama": None,
+    "chat": {"host": "127.0.0.1", "port": 0},
+}
+CROWD = 50
+PAUSE_SECONDS = 0.2
+"""Between two writes of one of them: people type, they do not hammer."""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    found = House(tmp_path)
+    found.add("llama")
+    yield found
+    found.stop()
+
+
+async def started(house: House, people: dict[str, Any], **config: Any) -> dict[str, Visitor]:
+    """The people of a house that has started."""
+    found = await asyncio.to_thread(visitors, house, **people)
+    house.start(house.config(listen=DOORS, **config))
+    return found
+
+
+def page(house: House, who: Visitor) -> Page:
+    return Page(house.chat_url, who._headers)
+
+
+def words(number: int) -> str:
+    return "".join(f"t{index} " for index in range(number))
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_the_daemons_end_cuts_is_interrupted(
+    house: House, tmp_path: Path, end: signal.Signals
+) -> None:
+    ann = (await started(house, {"ann": {}}, drainTimeout=0.2))["ann"]
+    async with page(house, ann) as here:
+        chat = await here.new_chat(model="llama")
+        async with here.tab() as tab:
+            said = f"fake tokens=50 gate_at=20 gate={tmp_path / 'never'}"
+            question, answer = await here.send(chat, said)
+            await tab.wait_for(lambda: tab.texts.get(answer, [""])[0] == words(20) or None)
+            if end is signal.SIGKILL:
+                await asyncio.to_thread(house.until, lambda: _kept(house, answer), "it is kept")
+            house.signal(end)
+            await asyncio.to_thread(house.wait)
+    house.start(house.config(listen=DOORS, drainTimeout=0.2))
+    async with page(house, ann) as here:
+        found = await here.message(chat, answer)
+        assert (found["state"], found["content"]) == ("interrupted", words(20))
+        async with here.tab() as tab:
+            assert not tab.named("answer")
+            told = await here.told("POST", f"{chat}/messages/{question}/answer", {})
+            await tab.until("delta", lambda data: data["id"] == told["answer"]["id"])
+
+
+def _kept(house: House, answer: str) -> int:
+    """Characters of an answer in the database."""
+    with closing(sqlite3.connect(house.state / "chat" / "chat.db")) as database:
+        row = database.execute("SELECT length(content) FROM messages WHERE id = ?", (answer,))
+        (found,) = row.fetchone()
+    return int(found)
+
+
+async def test_a_crowd_streams_and_types_at_once(
+    house: House, record_property: Callable[[str, object], None]
+) -> None:
+    """What each write takes while all stream is recorded; none meets a locked database."""
+    logins = [f"u{number}" for number in range(CROWD)]
+    people = await started(
+        house,
+        {login: {} for login in logins},
+        models={"wide": {"cmd": house.command("--parallel", str(CROWD))}},
+    )
+    house.load("wide")
+    times: list[float] = []
+
+    async def one(who: Visitor) -> None:
+        async with page(house, who) as here, here.tab() as tab:
+            chat = await here.new_chat(model="wide")
+            _, answer = await here.send(chat, "fake tokens=40 tps=20 reasoning=4")
+            for number in range(5):
+                began = time.perf_counter()
+                await here.told("PATCH", chat, {"title": f"number {number}"})
+                times.append(time.perf_counter() - began)
+                await asyncio.sleep(PAUSE_SECONDS)
+            done = await tab.done(answer)
+            assert done["content"] == words(40)
+            assert tab.texts[answer] == [done["content"], done["reasoning"]]
+
+    await asyncio.gather(*(one(people[login]) for login in logins))
+    times.sort()
+    record_property("write_ms_p50", round(times[len(times) // 2] * 1000, 1))
+    record_property("write_ms_p99", round(times[-len(times) // 100] * 1000, 1))
+    assert times[-1] < 5
+    assert "locked" not in house.said
+
+
+async def test_a_better_title_is_made_once_if_that_is_wanted(house: House) -> None:
+    people = await started(house, {"ann": {"settings": {"better_titles": True}}})
+    async with page(house, people["ann"]) as here, here.tab() as tab:
+        chat = await here.new_chat(model="llama")
+        _, answer = await here.send(chat, "fake tokens=3")
+        await tab.done(answer)
+        await tab.until("chat", lambda data: data["chat"]["title"] == words(8).strip())
+        _, answer = await here.send(chat, "fake tokens=4")
+        await tab.done(answer)
+    asked = [one for one in house.engine_state("llama")["requests"] if "chat" in one["path"]]
+    assert len(asked) == 3  # two messages and a title
+
+
+async def test_a_locked_preset_cannot_be_left(house: House) -> None:
+    people = await asyncio.to_thread(visitors, house, kim={"limits": {"preset": "kids"}})
+    store = Store(house.state / "chat" / "chat.db")
+    kids = Preset("kids", None, "Kids", 0, 0, "llama", "Be kind.", {"temperature": 0.1})
+    await store.write(lambda c: presets.add(c, kids))
+    await store.aclose()
+    house.add("other")
+    house.start(house.config(listen=DOORS))
+    async with page(house, people["kim"]) as here, here.tab() as tab:
+        chat = await here.new_chat(model="other", system="Be bad.", params={"temperature": 2})
+        asked = {"model": "other", "params": {"temperature": 3}}
+        _, answer = await here.send(chat, "fake tokens=2", **asked)
+        assert (await tab.done(answer))["model"] == "llama"
+    body = house.last_request("llama")["body"]
+    assert '"Be kind."' in body
+    assert '"temperature":0.1' in body
+
+
+async def test_a_peers_model_answers_and_goes_on(
+    house: House, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = House(tmp_path_factory.mktemp("other"))
+    other.add("far")
+    other.start()
+    try:
+        ann = await started(
+            house, {"ann": {}}, peers={"desk": {"proxy": other.url, "models": ["far"]}}
+        )
+        async with page(house, ann["ann"]) as here, here.tab() as tab:
+            chat = await here.new_chat(model="desk/far")
+            _, answer = await here.send(chat, "fake tokens=5 reasoning=2")
+            done = await tab.done(answer)
+            assert (done["state"], done["content"]) == ("done", words(5))
+            assert done["model"] == "desk/far"
+            other.signal(signal.SIGKILL)
+            await asyncio.to_thread(other.wait)
+            _, lost = await here.send(chat, "fake tokens=5")
+            failed = await tab.done(lost)
+            assert failed["state"] == "failed"
+            assert "desk" in failed["error"]["message"]
+    finally:
+        other.stop()
