@@ -76,6 +76,12 @@ class History {
     }
   }
 
+  /** Takes in what changed while nobody told us. */
+  async refresh(): Promise<void> {
+    const { chats } = await server.page({ limit: 60, archived: this.archived || undefined, folder: this.folder });
+    chats.forEach((chat) => this.put(chat));
+  }
+
   async loadFolders(): Promise<void> {
     this.folders = (await server.folders()).folders;
   }

@@ -28,13 +28,14 @@ class Models {
     return id ? this.list.find((model) => model.id === id) : undefined;
   }
 
-  /** The first of `wishes` that is here, else one that is loaded, else the first. */
+  /** The first of `wishes` that is here, else one that is loaded, else one that fits. */
   choose(...wishes: (string | null | undefined)[]): ModelState | undefined {
     for (const wish of wishes) {
       const model = this.find(wish);
       if (model) return model;
     }
-    return this.chatty.find((model) => model.state === "ready") ?? this.chatty[0];
+    const ready = this.chatty.find((model) => model.state === "ready");
+    return ready ?? this.chatty.find((model) => model.fits !== "no") ?? this.chatty[0];
   }
 }
 
