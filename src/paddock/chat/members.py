@@ -10,6 +10,7 @@ from aiohttp import web
 
 from paddock.access.logins import name_of
 from paddock.chat import forms
+from paddock.chat.account import Usage
 from paddock.chat.accounts import Accounts
 from paddock.chat.calls import ChatCall, ChatRoute, Who, answered, nothing
 from paddock.chat.limits import limits_of
@@ -24,8 +25,8 @@ _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 class Members:
     """The endpoints about others' accounts."""
 
-    def __init__(self, *, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, *, accounts: Accounts, usage: Usage) -> None:
+        self._accounts, self._usage = accounts, usage
 
     def routes(self) -> tuple[ChatRoute, ...]:
         """The routes of these endpoints."""
@@ -38,9 +39,10 @@ class Members:
         )
 
     async def everybody(self, chat: ChatCall) -> web.StreamResponse:  # noqa: ARG002
-        """All accounts."""
+        """All accounts, and what each has used today."""
         found = await self._accounts.everybody()
-        return answered({"users": [member(user) for user in found]})
+        told = [member(user) | {"usage": self._usage(user)} for user in found]
+        return answered({"users": told})
 
     async def change(self, chat: ChatCall) -> web.StreamResponse:
         """Another role, name, or other limits."""

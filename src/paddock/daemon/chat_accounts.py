@@ -89,7 +89,7 @@ async def people(
         *sign_in.routes(),
         *account.routes(),
         *ApiKeys(keys=keys).routes(),
-        *Members(accounts=accounts).routes(),
+        *Members(accounts=accounts, usage=limits.used_today).routes(),
         *Inviting(store=store).routes(),
     )
     return People(routes, accounts, limits, owning, setup)

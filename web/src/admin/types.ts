@@ -1,9 +1,9 @@
 /** What the admin's endpoints tell. Times are milliseconds since 1970, sizes bytes. */
-import type { Limits, Role, User } from "../lib/types";
+import type { Limits, Role, Usage, User } from "../lib/types";
 
 /** An account as the table of all shows it. */
 export interface Account extends User {
-  readonly tokens_today: number;
+  readonly usage?: Usage;
 }
 
 export interface Invite {

@@ -178,6 +178,8 @@ export interface ModelState {
   /** Where it would run or runs, in words. */
   readonly place?: string | null;
   readonly peer?: boolean;
+  /** A name that stands for others, of which one is chosen each time. */
+  readonly selector?: boolean;
   readonly reason?: string | null;
 }
 
