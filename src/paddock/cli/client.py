@@ -7,7 +7,7 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -29,6 +29,10 @@ MAX_ANSWER_BYTES = 64 << 20
 PULL_ENDS = frozenset({"done", "failed", "cancelled"})
 """The states in which a pull moves no more."""
 
+OWNER_FILE = "X-Paddock-Owner-File"
+"""Where the daemon keeps what it wants to see from its owner."""
+
+_NONE: Mapping[str, str] = {}
 _OTHER = "name the daemon with --host or PADDOCK_HOST"
 _GOOD = (http.client.OK, http.client.CREATED)
 
@@ -46,11 +50,17 @@ class BrokenOff(PaddockError):
 
 
 class Refused(PaddockError):
-    """The daemon answered with an error: its message and hint, and the HTTP status."""
+    """The daemon answered with an error: its message and hint, and the HTTP status.
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+    `owner_file`: it wants to see what is in this file of its machine.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 0, owner_file: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.owner_file = owner_file
 
 
 class _Body(NamedTuple):
@@ -86,6 +96,12 @@ class Client:
     def delete(self, path: str) -> Any:
         """The JSON answer to a DELETE."""
         return self._json("DELETE", path, None, LOAD_SECONDS)
+
+    def ask(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Any:
+        """The JSON answer to a request with these headers beside the usual ones."""
+        sent = None if body is None else _Body.json(body)
+        with self._answer(method, path, LOAD_SECONDS, sent, headers) as answer:
+            return json.loads(answer.read(MAX_ANSWER_BYTES))
 
     def tell(self, path: str, body: Any = None, *, method: str = "POST") -> None:
         """A request whose answer says nothing."""
@@ -140,17 +156,23 @@ class Client:
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, limit: float | None, body: _Body | None = None
+        self,
+        method: str,
+        path: str,
+        limit: float | None,
+        body: _Body | None = None,
+        headers: Mapping[str, str] = _NONE,
     ) -> Iterator[http.client.HTTPResponse]:
         kind = http.client.HTTPSConnection if self.address.secure else http.client.HTTPConnection
         connection = kind(self.address.host, self.address.port, timeout=ANSWER_SECONDS)
         try:
             connection.connect()
             connection.sock.settimeout(limit)
-            self._ask(connection, method, path, body)
+            self._ask(connection, method, path, body, headers)
             with connection.getresponse() as answer:
                 if answer.status not in _GOOD and method != "HEAD":
-                    raise self._refused(answer.status, answer.read(MAX_ANSWER_BYTES))
+                    file = answer.getheader(OWNER_FILE, "")
+                    raise self._refused(answer.status, answer.read(MAX_ANSWER_BYTES), file)
                 yield answer
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._unreachable(error) from error
@@ -163,22 +185,23 @@ class Client:
         method: str,
         path: str,
         body: _Body | None,
+        more: Mapping[str, str],
     ) -> None:
-        headers = dict(self._headers)
+        headers = self._headers | dict(more)
         if body is not None:
             headers |= {"Content-Type": body.kind, "Content-Length": str(body.size)}
         pieces = None if body is None else body.pieces
         with suppress(ConnectionError):  # who refuses a body may say why, and hang up
             connection.request(method, self.address.prefix + path, pieces, headers)
 
-    def _refused(self, status: int, body: bytes) -> PaddockError:
+    def _refused(self, status: int, body: bytes, owner_file: str = "") -> PaddockError:
         try:
             message, hint = _words(json.loads(body))
         except (ValueError, KeyError, TypeError):
             return self._stranger(status)
         if status == http.client.UNAUTHORIZED:
             hint = "put one of its apiKeys into PADDOCK_API_KEY"
-        return Refused(message, hint=hint, status=status)
+        return Refused(message, hint=hint, status=status, owner_file=owner_file)
 
     def _stranger(self, status: int) -> Stranger:
         return Stranger(

@@ -19,6 +19,7 @@ COMMANDS = (
     *("serve", "demo", "run", "list", "ps", "show"),
     *("search", "quants", "pull", "pulls", "push", "create", "cp", "rm", "du"),
     *("load", "stop", "plan", "status", "hardware", "gpu"),
+    *("user", "key"),
     *("reload", "logs", "config", "completion"),
 )
 """Each is `command` in the module of its name, in the order of the help page."""

@@ -23,6 +23,7 @@ from paddock.storage.chat_store import Store
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from paddock.chat.calls import ChatRoute
     from paddock.chat.owning import Owning
     from paddock.gateway.routes import Call
 
@@ -38,6 +39,11 @@ class OpenRoom:
         self._room = room
         self._owning = owning
         self._stack = stack
+
+    @property
+    def routes(self) -> tuple[ChatRoute, ...]:
+        """All that is answered below `/api`."""
+        return self._room.routes
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """Answer one request below `/api`."""

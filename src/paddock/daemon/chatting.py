@@ -67,7 +67,7 @@ class Chatting:
 
     async def _begin(self) -> None:
         try:
-            room = await self._opened()
+            room = await self.opened()
             if room.setup_token is not None:
                 print(self._first_steps(room.setup_token), file=sys.stderr, flush=True)  # noqa: T201
         except PaddockError as error:
@@ -78,13 +78,16 @@ class Chatting:
         return f"The chat has no admin yet. Open {url}/setup and give this token: {token}\n"
 
     async def _answer(self, call: Call) -> web.StreamResponse:
-        return await (self._room or await self._opened()).answer(call)
+        return await (self._room or await self.opened()).answer(call)
 
     async def _answer_owner(self, call: Call) -> web.StreamResponse:
-        return await (self._room or await self._opened()).answer_owner(call)
+        return await (self._room or await self.opened()).answer_owner(call)
 
-    async def _opened(self) -> OpenRoom:
-        """The room; tried again at the next request where it could not be made."""
+    async def opened(self) -> OpenRoom:
+        """The room, made if there is none: it is tried again where it could not be.
+
+        Raises StorageError.
+        """
         async with self._making:
             if self._room is None:
                 module = await asyncio.to_thread(importlib.import_module, _ROOM)

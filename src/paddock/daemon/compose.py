@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from paddock.access.grants import Grants
 from paddock.config.current import Current
@@ -48,6 +49,9 @@ from paddock.scheduler.limits import Limits
 from paddock.scheduler.planner import Planner
 from paddock.scheduler.scheduler import Scheduler
 
+if TYPE_CHECKING:
+    from paddock.daemon.chatting import Chatting
+
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
@@ -57,6 +61,7 @@ class Daemon:
     routes: Mapping[str, RouteTable]
     """By door."""
     doors: tuple[OpenDoor, ...]
+    chatting: Chatting | None
 
 
 @asynccontextmanager
@@ -78,7 +83,7 @@ async def composed(config: Config, source: Source, logs: Logs) -> AsyncIterator[
             chatting is not None
         ):  # where its door could not open, its accounts have keys all the same
             chatting.begin()
-        yield Daemon(parts, tables, doors)
+        yield Daemon(parts, tables, doors, chatting)
 
 
 async def _started(stack: AsyncExitStack, config: Config, source: Source, logs: Logs) -> Parts:

@@ -22,8 +22,8 @@ class Used:
 def of_day(connection: Connection, day: str) -> dict[str, Used]:
     """What was used on a day (YYYY-MM-DD), by login."""
     asked = select(USERS.c.login, USAGE.c.requests, USAGE.c.tokens).join_from(USAGE, USERS)
-    rows = connection.execute(asked.where(USAGE.c.day == day)).tuples()
-    return {login: Used(requests, tokens) for login, requests, tokens in rows}
+    rows = connection.execute(asked.where(USAGE.c.day == day)).mappings()
+    return {row["login"]: Used(row["requests"], row["tokens"]) for row in rows}
 
 
 def add(connection: Connection, day: str, by_login: Mapping[str, Used]) -> None:
