@@ -268,6 +268,15 @@ async def test_a_server_that_is_not_there_is_told_without_its_password() -> None
     await store.aclose()
 
 
+async def test_what_is_missing_for_postgresql_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    store = Store("postgresql://me@127.0.0.1:1/chat")
+    with pytest.raises(StorageError) as caught:
+        await store.open()
+    assert "llama-paddock[postgres]" in caught.value.hint
+    await store.aclose()
+
+
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
     path.write_bytes(b"no database at all" * 1000)

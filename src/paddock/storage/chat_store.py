@@ -133,12 +133,15 @@ class Store:
     def _failed(self, error: Exception) -> StorageError:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         place = self._url.database if self.is_sqlite else _shown(self._url)
-        return StorageError(f"the chat's database {place} cannot be used: {reason}", hint=_HINT)
+        hint = _NO_DRIVER if isinstance(error, ImportError) else _HINT
+        return StorageError(f"the chat's database {place} cannot be used: {reason}", hint=hint)
 
 
 _HINT: Final = (
     "set chat.database to a file that this user can write to, or to the URL of a running PostgreSQL"
 )
+
+_NO_DRIVER: Final = "PostgreSQL needs one package more: pip install 'llama-paddock[postgres]'"
 
 
 def _url(where: Path | str) -> URL:
