@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import signal
 import sqlite3
 import time
@@ -41,7 +43,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 async def started(house: House, people: dict[str, Any], **config: Any) -> dict[str, Visitor]:
     """The people of a house that has started."""
     found = await asyncio.to_thread(visitors, house, **people)
-    house.start(house.config(listen=DOORS, **config))
+    house.start(house.config(**{"listen": DOORS, **config}))
     return found
 
 
@@ -167,6 +169,10 @@ async def test_a_peers_model_answers_and_goes_on(
             done = await tab.done(answer)
             assert (done["state"], done["content"]) == ("done", words(5))
             assert done["model"] == "desk/far"
+            tab.events.clear()
+            await here.told("POST", f"{chat}/messages/{answer}/continue", {})
+            # The fake begins as before, which is taken for what such servers say again.
+            assert (await tab.done(answer))["content"] == words(8)
             other.signal(signal.SIGKILL)
             await asyncio.to_thread(other.wait)
             _, lost = await here.send(chat, "fake tokens=5")
@@ -175,3 +181,60 @@ async def test_a_peers_model_answers_and_goes_on(
             assert "desk" in failed["error"]["message"]
     finally:
         other.stop()
+
+
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+async def test_files_go_to_models_that_can_take_them(house: House) -> None:
+    seeing = {"cmd": house.command(), "capabilities": {"in": ["text", "image"]}}
+    ann = (await started(house, {"ann": {}}, models={"eye": seeing}))["ann"]
+    async with page(house, ann) as here, here.tab() as tab:
+        cat = await here.upload("cat.png", PICTURE, "image/png")
+        notes = await here.upload("notes.txt", b"milk and eggs", "text/plain")
+        chat = await here.new_chat(model="eye")
+        status, told = await here.ask(
+            "POST", f"{chat}/messages", {"content": "x", "files": [cat], "model": "llama"}
+        )
+        assert status == 400
+        assert "llama takes no pictures" in told["error"]["message"]
+        assert "eye" in told["error"]["hint"]
+        _, answer = await here.send(chat, "look", files=[cat, notes])
+        await tab.done(answer)
+        begun = tab.named("answer")[-1]
+        assert [one["name"] for one in begun["question"]["files"]] == ["cat.png", "notes.txt"]
+        (message,) = json.loads(house.last_request("eye")["body"])["messages"]
+        url, text = message["content"]
+        assert url["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
+        assert "milk and eggs" in text["text"]
+        # Later on another model may answer: it is told that there was a picture.
+        _, answer = await here.send(chat, "fake tokens=2", model="llama")
+        assert (await tab.done(answer))["state"] == "done"
+        asked = json.loads(house.last_request("llama")["body"])["messages"]
+        assert "[picture: cat.png]" in asked[0]["content"]
+
+
+async def test_a_models_own_go_template_writes_the_prompt(house: House) -> None:
+    house.add("base", metadata={"tokenizer.chat_template": "{{ messages }}"})
+    doors = DOORS | {"ollama": {"host": "127.0.0.1", "port": 0}}
+    ann = (await started(house, {"ann": {}}, listen=doors))["ann"]
+    template = "{{ range .Messages }}<|{{ .Role }}|>{{ .Content }}{{ end }}<|assistant|>"
+    asked = {"model": "written", "from": "base", "template": template, "stream": False}
+    assert house.ask("POST", "/api/create", asked, door="ollama").status == 200
+    async with page(house, ann) as here, here.tab() as tab:
+        chat = await here.new_chat(model="written", system="Be brief.")
+        _, answer = await here.send(chat, "fake tokens=3")
+        done = await tab.done(answer)
+        assert (done["state"], done["content"]) == ("done", words(8))
+        count = await here.told("POST", f"{chat}/count", {"content": "more"})
+        assert count["exact"] is True
+    completions = [
+        json.loads(one["body"])
+        for one in house.engine_state("written")["requests"]
+        if one["path"] == "/completion"
+    ]
+    assert [one["prompt"] for one in completions] == [
+        "<|system|>Be brief.<|user|>fake tokens=3<|assistant|>"
+    ]

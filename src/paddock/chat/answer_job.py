@@ -137,13 +137,15 @@ class AnswerJob:
 
     async def _see_through(self, asking: asyncio.Task[Outcome]) -> None:
         saving = spawn(self._keep_saving(), name=f"save {self._message.id}")
-        await asyncio.wait((asking,))
-        await cancel_and_wait((saving,))
-        self._conclude(None if asking.cancelled() else asking.result())
-        self._tell()
-        await self._save()
-        self._feed.tell("done", {"message": self.told()})
-        self._on_end(self)
+        try:
+            await asyncio.wait((asking,))
+            await cancel_and_wait((saving,))
+            self._conclude(None if asking.cancelled() else asking.result())
+            self._tell()
+            await self._save()
+            self._feed.tell("done", {"message": self.told()})
+        finally:
+            self._on_end(self)
 
     def _conclude(self, outcome: Outcome) -> None:
         ended = outcome if isinstance(outcome, End) else None

@@ -175,6 +175,8 @@ class Answers:
 
     async def edit(self, user: User, chat_id: str, message_id: str, content: str) -> Message:
         """Other words for a message, in its place. Raises UnknownId and StillWriting."""
+        if not content.strip():
+            raise InvalidRequest("the message is empty", param="content", hint="or delete it")
         self._check_done(await self._read(user, chat_id, message_id))
         place = (user.id, chat_id, message_id)
         await self._store.write(lambda c: messages.change(c, *place, content=content))
@@ -254,7 +256,7 @@ class Answers:
             self._check_done(begun)
             # Of one that never got beyond its thoughts nothing can be gone on with.
             branch = scene.branch if begun.content else scene.branch[:-1]
-            wishes = {"model": begun.model, **wanted}
+            wishes = {**wanted, "model": wanted.get("model") or begun.model}
             asked = await self._asked(user, scene, wishes, branch)
             answer = replace(
                 begun,

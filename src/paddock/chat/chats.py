@@ -109,6 +109,8 @@ class ChatEndpoints:
         """Answer with a chat and all its messages, every branch."""
         user, chat_id = call.user.id, call.ids["chat"]
         told = await self._store.read(lambda c: whole(c, user, chat_id))
+        if any(map(self._is_behind, told["messages"])):
+            told = await self._store.read(lambda c: whole(c, user, chat_id))
         told["messages"] = [self._as_now(message) for message in told["messages"]]
         return answered(told)
 
@@ -141,6 +143,10 @@ class ChatEndpoints:
         user = call.user.id
         await self._leaving.remove(user, await self._store.read(lambda c: chats.ids(c, user)))
         return nothing()
+
+    def _is_behind(self, message: Mapping[str, Any]) -> bool:
+        """Whether a message was finished while it was read."""
+        return message["state"] == "writing" and self._as_now(message) is message
 
     def _tell(self, chat: Chat) -> None:
         if not chat.temporary:

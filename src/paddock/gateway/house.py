@@ -133,8 +133,9 @@ class House:
         asked_as = target.name if target.selector else name
         if isinstance(model, PeerModel):
             return Known(model.name, asked_as, True, model.context_length)
-        context = target.options.context or context_of(model, self._current.config.context_length)
-        return Known(model.id, asked_as, sees(model), context)
+        default = self._current.config.context_length
+        own = context_of(model, default) or model.settings.capabilities.context
+        return Known(model.id, asked_as, sees(model), target.options.context or own)
 
     def seeing(self) -> tuple[str, ...]:
         """The models here that take pictures."""
