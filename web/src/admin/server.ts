@@ -12,6 +12,7 @@ import type {
   MadeInvite,
   PastRequest,
   Pull,
+  PullWish,
   Quants,
   Queue,
   Removal,
@@ -45,7 +46,7 @@ export const disk = (): Promise<Disk> => api.get(at("disk"));
 export const quants = (name: string): Promise<Quants> => api.get(at("quants") + asked({ name }));
 export const find = (words: string): Promise<{ results: Found[] }> => api.get(at("find") + asked({ q: words }));
 export const pulls = (): Promise<{ pulls: Pull[] }> => api.get(at("pulls"));
-export const pull = (name: string): Promise<Pull> => api.post(at("pulls"), { name });
+export const pull = (wanted: PullWish): Promise<Pull> => api.post(at("pulls"), wanted);
 export const endPull = (id: string): Promise<Pull> => api.delete(at("pulls", id));
 
 // The machine

@@ -64,6 +64,12 @@ export interface Found {
   readonly fits: string;
 }
 
+/** What is to be brought in: by name, or those files of a repository. */
+export interface PullWish {
+  readonly name: string;
+  readonly files?: readonly string[];
+}
+
 export interface PullFile {
   readonly path: string;
   readonly total: number;
