@@ -1,15 +1,18 @@
-"""The tree of messages of a chat, as SQL sees it."""
+"""The tree of messages of a chat, as SQL sees it, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy import Connection, insert
 
 from paddock.storage import chats, messages
-from paddock.storage.chat_tables import METADATA, USERS
+from paddock.storage.chat_migrations import migrate
+from paddock.storage.chat_store import Store
+from paddock.storage.chat_tables import USERS
 from paddock.storage.chats import Chat
 from paddock.storage.messages import Message
 
@@ -18,9 +21,10 @@ TREE = {"q1": None, "a1": "q1", "q2": "a1", "a2": "q2", "a2b": "q2", "q1b": None
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'chat.db'}")
-    METADATA.create_all(engine)
+def connection(empty_database: Path | str) -> Iterator[Connection]:
+    store = Store(empty_database)
+    engine = store.connected()
+    migrate(engine)
     with engine.begin() as open_one:
         for user in ("ann", "bob"):
             open_one.execute(
@@ -33,6 +37,7 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
         messages.add(open_one, *tree())
         yield open_one
     engine.dispose()
+    asyncio.run(store.aclose())
 
 
 def tree() -> list[Message]:
