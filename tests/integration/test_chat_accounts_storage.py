@@ -15,10 +15,7 @@ from paddock.storage.sessions import Device
 from paddock.storage.usage import Used
 from paddock.storage.users import Role, User
 
-OWN = {"settings": {"theme": "dark"}, "limits": {"parallel": 2}}
-ANN = User("ann", "ann", "Ann", Role.ADMIN, 1, 1, **OWN)
-    "ann", "ann", "Ann", Role.ADMIN, 1, 1, settings={"theme": "dark"}, limits={"parallel": 2}
-)
+ANN = User("ann", "ann", "Ann", Role.ADMIN, 1, 1, settings={"theme": "dark"}, limits={"a": 2})
 BOB = User("bob", "bob", "Bob", Role.USER, 2, 2)
 
 
