@@ -45,6 +45,7 @@ ASKS = (
     ("ollama", "/api/chat", lambda model: chat(model) | {"stream": False}),
     ("ollama", "/api/generate", lambda model: {"model": model, "prompt": "hi", "stream": False}),
     ("ollama", "/api/generate", lambda model: {"model": model}),
+    ("ollama", "/api/generate", lambda model: {"model": model, "keep_alive": 0}),
     ("ollama", "/v1/chat/completions", chat),
 )
 """Door, path and body of requests for a model, in every dialect."""

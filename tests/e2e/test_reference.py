@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fakes.chat_routes import chat_routes
+from tests.fakes.chat_visitors import CHAT_DOOR
 from tests.fakes.house import House
 
 from paddock.errors import FailureKind
@@ -42,7 +44,7 @@ def spelled_out(path: str) -> Iterator[str]:
 
 
 def test_the_reference_names_every_endpoint_and_no_other(house: House) -> None:
-    house.start()
+    house.start(house.config(listen=CHAT_DOOR | {"ollama": {"host": "127.0.0.1", "port": 0}}))
     page = house.ask("GET", "/").text
 
     routes = {(method.replace("*", "ANY"), path) for method, path in ROUTE.findall(page)}
@@ -50,6 +52,7 @@ def test_the_reference_names_every_endpoint_and_no_other(house: House) -> None:
 
 
 def test_the_reference_names_every_code_of_an_error() -> None:
+    assert chat_routes(), "with the chat all errors are there"
     codes = {shape.code for shape in SHAPES.values() if shape.code} | set(FailureKind)
     told = (REFERENCE / "api.md").read_text()
     assert [code for code in sorted(codes) if f"`{code}`" not in told] == []

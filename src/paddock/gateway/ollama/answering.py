@@ -70,6 +70,7 @@ class Answering:
         """Load the model, or let it go, and say so with `said` for the words of an answer."""
         model = question.target.model
         if question.wishes.unloads:
+            question.call.check_model(question.target.id)
             if isinstance(model, Model):
                 self._scheduler.keep_alive(running_id(model), 0)
             return _object(question, said, "unload")
