@@ -18,7 +18,6 @@ export const strings = {
     copy: "Copy",
     copied: "Copied.",
     never: "never",
-    today: "today",
   },
   start: {
     loading: "Loading …",
