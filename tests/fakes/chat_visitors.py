@@ -39,6 +39,8 @@ class Visitor:
     def __init__(self, house: House, user: User | None = None, cookie: str = "") -> None:
         self._house = house
         self._user = user
+        self.cookie = cookie
+        """`name=value`; empty for who is not signed in."""
         self._headers = {"X-Paddock": "1"} | ({"Cookie": cookie} if cookie else {})
 
     @property

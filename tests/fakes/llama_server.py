@@ -50,6 +50,7 @@ Of a request (all three ways):
   tool=NAME       call this tool with {"x": 1} instead of speaking
   reasoning=N     think N tokens first
   text=WORD       say WORD instead of t0 t1 ...
+  read=PATH       say the text of this file, a few letters a token
   finish=REASON   finish_reason to report
 
 GET /fake/state needs no key: {argv, env, pid, grandchild, requests: [{method, path, headers,
@@ -300,6 +301,14 @@ def switches_of(base: Switches, body: Json) -> Switches:
     return base.plus(fake if isinstance(fake, dict) else {}).plus(spoken)
 
 
+def pieces_of(path: str) -> list[str]:
+    if not path:
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        text = file.read()
+    return [text[at : at + 16] for at in range(0, len(text), 16)]
+
+
 class Reply:
     """One generation: what a request asks for, and its shapes in the dialect of its route."""
 
@@ -318,7 +327,8 @@ class Reply:
             ),
             1 << 30,
         )
-        wanted = int(switches.number("tokens", 8))
+        self.pieces = pieces_of(switches.get("read", ""))
+        wanted = len(self.pieces) or int(switches.number("tokens", 8))
         self.tokens = 2 if self.tool else min(wanted, asked) + self.thoughts
         cut = not self.tool and asked < wanted
         self.finish = switches.get(
@@ -336,6 +346,8 @@ class Reply:
             return '{"x":' if index == self.thoughts else "1}"
         if index == 0 and (big := int(self.switches.number("big", 0))):
             return "x" * big
+        if self.pieces and index >= self.thoughts:
+            return self.pieces[index - self.thoughts]
         return f"{self.switches.get('text', f't{abs(index - self.thoughts)}')} "
 
     def joined(self, kind: str) -> str:

@@ -6,7 +6,7 @@
  */
 import type { Token, Tokens } from "marked";
 
-import { html, lex, type Definitions } from "./render";
+import { html, lex, noDefinitions } from "./render";
 
 /** One block to show: a code block, which has buttons, or HTML that was made safe. The same object while it is the same. */
 export interface Block {
@@ -48,7 +48,7 @@ export class Blocks {
   #kept: Block[] = [];
   #length = 0;
   #tail: Block[] = [];
-  #definitions: Definitions = {};
+  #definitions = noDefinitions();
 
   /** The blocks of `text`; `growing` when more of it may come. Cheap when it is the last text with more behind it. */
   read(text: string, growing: boolean): readonly Block[] {
@@ -62,7 +62,7 @@ export class Blocks {
   #whole(source: string, growing: boolean): readonly Block[] {
     const before = [...this.#kept, ...this.#tail];
     this.#text = source;
-    this.#definitions = {};
+    this.#definitions = noDefinitions();
     this.#kept = [];
     this.#length = 0;
     this.#tail = [];

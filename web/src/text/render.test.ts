@@ -106,6 +106,10 @@ describe("links", () => {
 });
 
 describe("Markdown", () => {
+  it.each(["[constructor]", "[x][toString]", "[valueOf][]"])("takes %s for words", (source) => {
+    expect(page(source).textContent.trim()).toBe(source);
+  });
+
   it.each([
     ["# one\n\ntwo", "<h1>one</h1>\n<p>two</p>\n"],
     ["a  \nb", "<p>a<br>b</p>\n"],

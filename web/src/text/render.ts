@@ -84,6 +84,11 @@ export function clean(html: string): string {
 /** Addresses that `[word]: https://...` lines gave to words, anywhere in a text. */
 export type Definitions = TokensList["links"];
 
+/** None yet. Without a prototype: `[constructor]` is a word like any other. */
+export function noDefinitions(): Definitions {
+  return Object.create(null) as Definitions;
+}
+
 /** The blocks of `source`; `definitions` are known to it, and get what it defines. */
 export function lex(source: string, definitions: Definitions): Token[] {
   const lexer = new marked.Lexer(marked.defaults);
@@ -98,5 +103,5 @@ export function html(tokens: Token[]): string {
 
 /** The safe HTML of a whole text. */
 export function render(source: string): string {
-  return html(lex(source, {}));
+  return html(lex(source, noDefinitions()));
 }
