@@ -8,7 +8,7 @@ import json
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -88,15 +88,13 @@ def _kept(house: House, answer: str) -> int:
     return int(found)
 
 
-async def test_a_crowd_streams_and_types_at_once(
-    house: House, record_property: Callable[[str, object], None]
-) -> None:
-    """What each write takes while all stream is recorded; none meets a locked database."""
+async def test_a_crowd_streams_and_types_at_once(house: House) -> None:
+    """Each hears all of their own answer, and no write meets a locked database."""
     logins = [f"u{number}" for number in range(CROWD)]
     people = await started(
         house,
         {login: {} for login in logins},
-        models={"wide": {"cmd": house.command("--parallel", str(CROWD))}},
+        models={"wide": {"cmd": house.command(), "concurrencyLimit": CROWD}},
     )
     house.load("wide")
     times: list[float] = []
@@ -115,10 +113,7 @@ async def test_a_crowd_streams_and_types_at_once(
             assert tab.texts[answer] == [done["content"], done["reasoning"]]
 
     await asyncio.gather(*(one(people[login]) for login in logins))
-    times.sort()
-    record_property("write_ms_p50", round(times[len(times) // 2] * 1000, 1))
-    record_property("write_ms_p99", round(times[-len(times) // 100] * 1000, 1))
-    assert times[-1] < 5
+    assert max(times) < 5  # 50 ms where nothing else runs: many tests run beside this one
     assert "locked" not in house.said
 
 

@@ -135,7 +135,8 @@ class Tab:
 
     async def _follow(self) -> None:
         name, data, number = "", "", ""
-        async with self._http.get("/api/live", headers=self._headers) as answer:
+        for_ever = aiohttp.ClientTimeout(total=None)
+        async with self._http.get("/api/live", headers=self._headers, timeout=for_ever) as answer:
             assert answer.status == 200, await answer.text()
             async for line in answer.content:
                 word, _, rest = line.decode().rstrip("\n").partition(": ")
