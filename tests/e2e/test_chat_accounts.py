@@ -245,6 +245,7 @@ def test_who_guesses_must_wait_whether_there_is_the_login_or_not(
         ({"login": "a b"}, "login"),
         ({"login": ""}, "login"),
         ({"login": 5}, "login"),
+        ({"login": "nul\0"}, "login"),
         ({"login": "x" * 255}, "login"),
         ({"password": "short"}, "password"),
         ({"password": "ü" * 600}, "password"),
@@ -296,6 +297,7 @@ def test_devices_are_listed_and_signed_out_one_by_one(family: Family) -> None:
     other = next(one for one in found if not one["current"])
     path = f"/api/me/sessions/{other['id']}"
     assert family.user.ask("DELETE", path).status == 404, "another's"
+    assert send(house, "DELETE", "/api/me/sessions/%00", headers=here).status == 404
     assert send(house, "DELETE", path, headers=here).status == 204
     assert send(house, "GET", "/api/me", headers=there).status == 401
 

@@ -18,9 +18,9 @@ def text(told: Mapping[str, Any], field: str, default: str | None = None) -> str
     value = told.get(field)
     if value is None and default is not None:
         return default
-    if not isinstance(value, str) or len(value) > _LONGEST:
+    if not _is_text(value):
         raise InvalidRequest(f"{field} must be a text", param=field)
-    return value
+    return str(value)
 
 
 def number(value: Any, field: str, least: int, most: int) -> int:
@@ -38,4 +38,9 @@ def words(value: Any, field: str, most: int = 1000) -> list[str]:
 
 
 def _is_word(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST
+    return value != "" and _is_text(value)
+
+
+def _is_text(value: object) -> bool:
+    """PostgreSQL keeps no NUL."""
+    return isinstance(value, str) and len(value) <= _LONGEST and "\0" not in value

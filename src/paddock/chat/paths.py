@@ -46,6 +46,8 @@ def _match(pattern: tuple[str, ...], asked: tuple[str, ...]) -> dict[str, str] |
     for expected, given in zip(pattern, asked, strict=True):
         if expected.startswith("{"):
             ids[expected[1:-1]] = unquote(given)
+            if "\0" in ids[expected[1:-1]]:  # nothing is called so, and PostgreSQL cannot look
+                return None
         elif expected != given:
             return None
     return ids

@@ -15,7 +15,9 @@ from paddock.cli.table import printable, table
 ROLES: Final = ("admin", "user", "pending")
 _TITLES: Final = ("LOGIN", "NAME", "ROLE", "LAST SEEN", "LIMITS")
 
-_role: Final = click.option("--role", type=click.Choice(ROLES[:2]), default="user", show_default=True)
+_role: Final = click.option(
+    "--role", type=click.Choice(ROLES[:2]), default="user", show_default=True
+)
 _stdin: Final = click.option(
     "--password-stdin", is_flag=True, help="Read the password, instead of making a temporary one."
 )

@@ -87,6 +87,19 @@ def _guarded_doors(config: Config) -> Iterator[Fault]:
             )
 
 
+def _account_doors(config: Config) -> Iterator[Fault]:
+    """Accounts are made in the chat: without it nobody could ever come in."""
+    for name, door in _open_doors(config).items():
+        is_for_accounts = isinstance(door, ModelDoor) and door.auth == "accounts"
+        if is_for_accounts and config.listen.chat is None and not config.api_keys:
+            yield Fault(
+                ("listen", name, "auth"),
+                "there are no accounts, for the chat is switched off",
+                "leave `listen.chat` open, or add `apiKeys: [a long random text]`",
+                reads=(("listen", "chat"), ("apiKeys",)),
+            )
+
+
 def _door_ports(config: Config) -> Iterator[Fault]:
     said = {name: door for name, door in _open_doors(config).items() if config.listen.is_said(name)}
     doors = {"openai": config.listen.openai, **said} if config.listen.openai else said
@@ -199,6 +212,7 @@ def _is_address(host: str) -> bool:
 _CHECKS: tuple[Callable[[Config], Iterator[Fault]], ...] = (
     _door_hosts,
     _guarded_doors,
+    _account_doors,
     _door_ports,
     _engines,
     _api_keys,

@@ -46,7 +46,9 @@ def _examples(daemon: Daemon) -> tuple[str, ...]:
     model = next(chatty, None)
     if door is None or model is None:
         return ()
-    locked = bool(daemon.parts.current.config.api_keys)
+    config = daemon.parts.current.config
+    by_accounts = config.listen.openai is not None and config.listen.openai.auth == "accounts"
+    locked = by_accounts or bool(config.api_keys)
     key = " -H 'Authorization: Bearer YOUR-KEY'" if locked else ""
     request = f"curl -N {door.url}/v1/chat/completions{key} -d '{_body(model)}'"
     host = "" if door.url == f"http://127.0.0.1:{DEFAULT_PORT}" else f" --host {door.url}"

@@ -41,13 +41,20 @@ def test_an_open_door_without_keys_is_refused_and_both_ways_out_are_told(faults,
     "said",
     [
         {"listen": openai(host="0.0.0.0", auth="none")},
+        {"listen": openai(host="0.0.0.0", auth="accounts")},
         {"listen": openai(host="0.0.0.0"), "apiKeys": ["k"]},
+        {"listen": openai(auth="accounts") | {"chat": None}, "apiKeys": ["k"]},
         {"listen": openai(host="127.0.0.1")},
         {"listen": {"openai": None}},
     ],
 )
 def test_a_guarded_local_or_closed_door_is_right(faults, said):
     assert faults(**said) == {}
+
+
+def test_keys_of_accounts_need_the_chat(faults):
+    fault = faults(listen=openai(auth="accounts") | {"chat": None})["listen.openai.auth"]
+    assert "listen.chat" in fault.suggestion
 
 
 @pytest.mark.parametrize("host", ["", "[::1]", "127.0.0.1:8090", "http://x", "a b", "*"])
