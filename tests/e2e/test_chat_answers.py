@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, dict
             listen=DOORS,
             models={
                 "slow": {"cmd": house.command("--fake", "load=1"), "concurrencyLimit": 1},
-                "wide": {"cmd": house.command(), "concurrencyLimit": 64},
+                "wide": {"cmd": house.command("--parallel", "64")},
             },
             groups={"all": {"members": ["llama", "slow", "wide"], "swap": False}},
         )

@@ -94,7 +94,9 @@ async def test_a_crowd_streams_and_types_at_once(house: House) -> None:
     people = await started(
         house,
         {login: {} for login in logins},
-        models={"wide": {"cmd": house.command(), "concurrencyLimit": CROWD}},
+        models={
+            "wide": {"cmd": house.command("--parallel", str(CROWD)), "concurrencyLimit": CROWD}
+        },
     )
     house.load("wide")
     times: list[float] = []
