@@ -14,7 +14,10 @@ from tests.fakes.browser import Room, visiting
 from tests.fakes.chat_visitors import CHAT_DOOR, Visitor, visitors
 from tests.fakes.house import House
 
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 GIVE = """(how) => {
   const bytes = Uint8Array.from(atob(how.data), (letter) => letter.charCodeAt(0));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_everything_has_a_name_and_headings_are_in_order(visit: Any) -> None:
         levels = room.page.evaluate(LEVELS)
         assert levels[0] == 1, place
         assert levels.count(1) == 1, place
-        steps = [after - before for before, after in zip(levels, levels[1:], strict=False)]
+        steps = [after - before for before, after in pairwise(levels)]
         assert max(steps, default=0) <= 1, (place, levels)
 
 
