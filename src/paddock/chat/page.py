@@ -16,7 +16,7 @@ INDEX: Final = "index.html"
 _RULES: Final = (
     "default-src 'none'",
     "script-src 'self'",
-    "style-src 'self' 'unsafe-inline'",  # KaTeX places its glyphs by style attributes
+    "style-src 'self'",
     "img-src 'self' data: blob:",
     "font-src 'self'",
     "connect-src 'self'",

@@ -117,5 +117,5 @@ def test_a_thousand_entries_are_small_and_quick(tmp_path):
     assert (tmp_path / FILE_NAME).stat().st_size < 1_000_000
     started = time.monotonic()
     again = reloaded(tmp_path)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
     assert again.get(found("/models/some/folder/model-999-q4_k_m.gguf")) == FACTS
