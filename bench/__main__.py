@@ -9,7 +9,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import daemon_bench, download_bench, plan_bench, relay_bench, routing_bench, swap_bench
+from bench import (
+    chat_bench,
+    daemon_bench,
+    download_bench,
+    plan_bench,
+    relay_bench,
+    routing_bench,
+    swap_bench,
+)
 from bench.figure import table
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -17,7 +25,15 @@ RESULTS = Path(__file__).parent / "results.json"
 
 def main() -> None:
     figures = []
-    parts = (daemon_bench, swap_bench, routing_bench, relay_bench, download_bench, plan_bench)
+    parts = (
+        daemon_bench,
+        swap_bench,
+        routing_bench,
+        relay_bench,
+        download_bench,
+        plan_bench,
+        chat_bench,
+    )
     for part in parts:
         print(f"measuring: {(part.__doc__ or '').strip().splitlines()[0]}", file=sys.stderr)
         figures += part.measure()

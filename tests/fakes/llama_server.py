@@ -52,6 +52,7 @@ Of a request (all three ways):
   text=WORD       say WORD instead of t0 t1 ...
   read=PATH       say the text of this file, a few letters a token
   finish=REASON   finish_reason to report
+  speed=N         tokens per second to report
 
 GET /fake/state needs no key: {argv, env, pid, grandchild, requests: [{method, path, headers,
 body}], seen, running, aborted, completed}. `aborted` counts requests whose client left before the
@@ -364,6 +365,7 @@ class Reply:
 
     @property
     def timings(self) -> Json:
+        speed = self.switches.number("speed", 0)
         return {
             "cache_n": 0,
             "prompt_n": self.prompt_tokens,
@@ -371,9 +373,9 @@ class Reply:
             "prompt_per_token_ms": 1.5,
             "prompt_per_second": 666.7,
             "predicted_n": self.tokens,
-            "predicted_ms": 10.0,
+            "predicted_ms": 1000 * self.tokens / speed if speed else 10.0,
             "predicted_per_token_ms": 1.25,
-            "predicted_per_second": 800.0,
+            "predicted_per_second": speed or 800.0,
         }
 
     # In each dialect: the events before, of each token, and after; and the whole answer at once.
