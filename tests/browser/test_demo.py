@@ -48,4 +48,4 @@ def test_a_real_model_answers(room: Room) -> None:
     expect(room.answer.locator(".markdown")).to_contain_text(re.compile(r"\S"), timeout=60_000)
     room.done()
     expect(room.answer).to_contain_text("tokens/s")
-    expect(room.answer.locator(".who")).to_contain_text("gemma")
+    expect(room.answer.locator(".who")).to_contain_text("Gemma")
