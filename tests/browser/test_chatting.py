@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from playwright.sync_api import expect
+from tests.fakes.browser import PHONE
 
 
 def words(number: int) -> str:
@@ -99,6 +100,19 @@ def test_a_reload_in_the_middle_loses_nothing(visit: Any, tmp_path: Path) -> Non
     gate.touch()
     expect(room.answer).to_contain_text(words(40))
     room.done()
+
+
+def test_what_is_deleted_on_one_device_is_gone_on_the_other(visit: Any) -> None:
+    desk = visit("ben")
+    desk.asked("fake tokens=3")
+    desk.page.wait_for_url("**/c/*")
+    phone = visit("ben", "/c/" + desk.page.url.rpartition("/")[2], PHONE)
+    expect(phone.answer).to_contain_text(words(3))
+    desk.page.locator("article.mine").hover()
+    desk.page.locator("article.mine").get_by_role("button", name="Delete").click()
+    desk.page.get_by_role("button", name="Delete, with what follows").click()
+    for page in (desk.page, phone.page):
+        expect(page.locator("article")).to_have_count(0)
 
 
 def test_thoughts_are_folded(visit: Any) -> None:

@@ -185,10 +185,9 @@ export class ChatRoom {
 
   async remove(message: Message): Promise<void> {
     if (!this.id) return;
-    const { current } = await server.removeMessage(this.id, message.id);
     const gone = this.#tree.below(message.id);
-    this.messages = this.messages.filter((each) => !gone.has(each.id));
-    this.current = current;
+    const { current } = await server.removeMessage(this.id, message.id);
+    this.#drop(gone, current);
   }
 
   /** Shows the branch through `id`, and remembers it. */
@@ -231,6 +230,11 @@ export class ChatRoom {
     delete this.progress[message.id];
   }
 
+  /** Messages were deleted, perhaps on another device. */
+  onMessagesGone({ chat, ids, current }: { chat: string; ids: string[]; current: string | null }): void {
+    if (chat === this.id) this.#drop(new Set(ids), current);
+  }
+
   onChat({ chat }: { chat: ChatSummary }): void {
     if (this.chat && chat.id === this.id) this.chat = { ...this.chat, ...chat };
   }
@@ -246,6 +250,11 @@ export class ChatRoom {
       if (!message || message.state !== "writing") continue;
       if (!join(message, piece)) return void this.refresh();
     }
+  }
+
+  #drop(gone: ReadonlySet<string>, current: string | null): void {
+    this.messages = this.messages.filter((each) => !gone.has(each.id));
+    if (!this.current || gone.has(this.current)) this.current = current;
   }
 
   #put(message: Message): void {

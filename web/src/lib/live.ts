@@ -19,6 +19,7 @@ const EVENTS: readonly LiveEvent[] = [
   "done",
   "chat",
   "chat_gone",
+  "messages_gone",
   "pull",
   "notice",
   "signed_out",

@@ -247,6 +247,7 @@ export interface LiveEvents {
   readonly done: { readonly message: Message };
   readonly chat: { readonly chat: ChatSummary };
   readonly chat_gone: { readonly id: string };
+  readonly messages_gone: { readonly chat: string; readonly ids: string[]; readonly current: string | null };
   /** Of a pull, for admins: as `/api/admin/pulls` tells it. */
   readonly pull: Readonly<Record<string, unknown>>;
   readonly notice: { readonly text: string };
