@@ -120,19 +120,20 @@ def test_a_long_answer_fits_a_phone(visit: Any, tmp_path: Path) -> None:
 
 def test_the_look_follows_the_system_and_the_switch(visit: Any) -> None:
     room = visit("cleo", "/settings/general", color_scheme="dark")
-    paper = "getComputedStyle(document.documentElement).backgroundColor"
     settled(room)
-    dark = room.page.evaluate(paper)
+    paper = room.page.locator("html")
+    colour = "getComputedStyle(document.documentElement).backgroundColor"
+    dark = room.page.evaluate(colour)
     room.page.emulate_media(color_scheme="light")
-    light = room.page.evaluate(paper)
-    assert dark != light
+    expect(paper).not_to_have_css("background-color", dark)
+    light = room.page.evaluate(colour)
     room.page.get_by_label("Dark").check()
-    assert room.page.evaluate(paper) == dark
+    expect(paper).to_have_css("background-color", dark)
     room.page.reload()
     settled(room)
-    assert room.page.evaluate(paper) == dark
+    expect(paper).to_have_css("background-color", dark)
     room.page.get_by_label("As the system").check()
-    assert room.page.evaluate(paper) == light
+    expect(paper).to_have_css("background-color", light)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -71,14 +71,14 @@ def test_a_stream_that_breaks_off_ends_in_an_error_event(house: House, crowd: Cr
             for dialect, fault, tokens, bytewise in cases
         ]
         for (dialect, fault, tokens, _), caller in zip(cases, asked, strict=True):
+            # A reset throws away what the other side has not read yet, be it all of it.
             if caller.answer.status == 502:  # nothing had been written
-                assert tokens == 0
+                assert tokens == 0 or fault == "rst_after"
                 assert caller.refusal()
                 continue
             DIALECTS[dialect].error(caller.finish().body)
             assert caller.whole
             arrived = tokens_in(caller.body)
-            # A reset throws away what the other side has not read yet.
             assert arrived == tokens or (fault == "rst_after" and arrived < tokens)
     assert Child(house, "llama-a").running == 0
 
