@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from paddock.chat.reference import markdown as chat_markdown
 from paddock.cli.reference import markdown as cli_markdown
 from paddock.config.outline import json_schema_text
 from paddock.config.reference import markdown as config_markdown
@@ -20,6 +21,7 @@ def main() -> int:
         FOLDER / "config.md": config_markdown(),
         FOLDER / "config.schema.json": json_schema_text(),
         FOLDER / "cli.md": cli_markdown(),
+        FOLDER / "api-chat.md": chat_markdown(),
     }
     stale = {
         page: text

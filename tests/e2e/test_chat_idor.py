@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
 from tests.fakes.chat_visitors import CHAT_DOOR, Visitor, visitors
 from tests.fakes.house import Answer, House
 
-import paddock.chat
 from paddock.chat.calls import ChatRoute, Who
+from paddock.chat.reference import routes
 from paddock.storage.users import Role
 
 PUBLIC = {
@@ -38,28 +34,6 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/api/presets/{preset}"): {"name": "taken"},
 }
 """What a route takes, where it looks at that first."""
-
-
-@cache
-def routes() -> tuple[ChatRoute, ...]:
-    """Those of every class in the chat that has routes of its own."""
-    found: dict[tuple[str, str], ChatRoute] = {}
-    for module in pkgutil.iter_modules(paddock.chat.__path__, "paddock.chat."):
-        if module.name.endswith("_child"):
-            continue  # a program
-        for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if kind.__module__ == module.name and hasattr(kind, "routes"):
-                found |= {(one.method, one.path): one for one in _routes_of(kind)}
-    return tuple(found.values())
-
-
-def _routes_of(kind: Any) -> list[ChatRoute]:
-    """Its table names methods only, so it needs nothing that an instance is made with."""
-    try:
-        told = kind.__new__(kind).routes()
-    except AttributeError:
-        return []  # it puts others' tables together
-    return [one for one in told if isinstance(one, ChatRoute) and one.path.startswith("/api/")]
 
 
 class Home(NamedTuple):
