@@ -15,6 +15,7 @@ from paddock.access.tokens import digest_of, new_token
 from paddock.chat import forms
 from paddock.chat.calls import ChatCall, ChatRoute, Who, answered, nothing
 from paddock.chat.members import role_of
+from paddock.chat.origin import origin_of
 from paddock.chat.people import invite as shown
 from paddock.chat.sessions import DAY_MS
 from paddock.errors import InvalidRequest, UnknownId
@@ -100,7 +101,7 @@ class Inviting:
         """A new invite: its link and QR code are told this once."""
         request = chat.call.request
         made = await make(self._store, await chat.json(forms.SMALL), chat.user.id, chat.user.login)
-        return answered(made.told(f"{request.scheme}://{request.host}"))
+        return answered(made.told(origin_of(request)))
 
     async def remove(self, chat: ChatCall) -> web.StreamResponse:
         """Take an invite back. Accounts that were made with it stay."""

@@ -18,6 +18,7 @@ from paddock.access.tokens import digest_of, new_token
 from paddock.chat.calls import Session
 from paddock.chat.devices import device_of
 from paddock.chat.feed import Feeds
+from paddock.chat.origin import is_secure
 from paddock.chat.room import COOKIE
 from paddock.storage import sessions
 from paddock.storage.chat_store import Store
@@ -162,5 +163,5 @@ class Sessions:
 
 
 def _set_cookie(request: web.BaseRequest, value: str, seconds: int) -> str:
-    secure = "; Secure" if request.secure else ""
+    secure = "; Secure" if is_secure(request) else ""
     return f"{COOKIE}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}"

@@ -15,6 +15,7 @@ from tests.fakes.chat_house import ChatHouse, chat_house
 from paddock.access.tokens import digest_of
 from paddock.chat.calls import ChatCall, ChatRoute, Who, nothing
 from paddock.chat.devices import device_of
+from paddock.chat.origin import origin_of
 from paddock.chat.sessions import DAY_MS
 from paddock.storage import sessions as stored
 from paddock.storage.ids import now_ms
@@ -157,3 +158,18 @@ async def test_a_changed_account_is_known_at_the_next_request(tmp_path: Path) ->
 )
 def test_a_device_has_a_name_for_people(agent: str, words: str) -> None:
     assert device_of(agent) == words
+
+
+@pytest.mark.parametrize(
+    ("origin", "secure"),
+    [("", False), ("http://nas.lan:3001", False), ("https://nas.tail1.ts.net", True)],
+)
+async def test_a_cookie_got_over_https_goes_nowhere_else(
+    tmp_path: Path, origin: str, secure: bool
+) -> None:
+    """A proxy in front may speak HTTPS for us: the page knows, and says so."""
+    asks = make_mocked_request("POST", "/", {"Origin": origin, "Host": "nas.lan:3001"})
+    async with chat_house(tmp_path) as house:
+        told = await house.sessions.begin(await house.user("ann"), asks)
+    assert ("Secure" in told.split("; ")) is secure
+    assert origin_of(asks) == f"{'https' if secure else 'http'}://nas.lan:3001"
