@@ -123,6 +123,23 @@ def test_thoughts_are_folded(visit: Any) -> None:
     expect(room.answer.locator(".thoughts")).to_be_hidden()
 
 
+def test_a_search_leads_to_the_message_in_its_branch(visit: Any) -> None:
+    room = visit("ann")
+    room.asked(f"fake tokens=400 {'more than a title holds ' * 3}about okapis")
+    mine = room.page.locator("article.mine")
+    mine.hover()
+    mine.get_by_role("button", name="Edit").click()
+    mine.get_by_label("Edit the message").fill("fake tokens=400 about giraffes")
+    mine.get_by_role("button", name="Send as a new branch").click()
+    expect(mine).to_contain_text("giraffes")
+    room.done()
+    room.page.get_by_role("searchbox").fill("okapis")
+    room.page.locator("a").filter(has=room.page.locator("mark", has_text="okapis")).last.click()
+    expect(mine).to_contain_text("okapis")
+    expect(mine).to_be_in_viewport()
+    expect(mine).to_be_focused()
+
+
 def test_history_renames_pins_searches_and_deletes(visit: Any) -> None:
     room = visit("cleo")
     room.asked("fake tokens=2 about zebras")

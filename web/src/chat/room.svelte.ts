@@ -190,6 +190,16 @@ export class ChatRoom {
     this.#drop(gone, current);
   }
 
+  /** Whether the message `id` is one of this chat. */
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  /** Shows the branch through `id`. */
+  show(id: string): void {
+    if (!this.path.some((message) => message.id === id)) this.current = this.#tree.leaf(id);
+  }
+
   /** Shows the branch through `id`, and remembers it. */
   choose(id: string): void {
     this.current = this.#tree.leaf(id);
