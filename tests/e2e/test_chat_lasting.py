@@ -88,6 +88,39 @@ def _kept(house: House, answer: str) -> int:
     return int(found)
 
 
+async def test_an_answer_that_cannot_be_kept_says_so_and_nobody_waits_for_it(
+    house: House, tmp_path: Path
+) -> None:
+    """As with a full disk: the rows stay as they were."""
+    ann = (await started(house, {"ann": {}}))["ann"]
+    gate = tmp_path / "gate"
+    async with page(house, ann) as here, here.tab() as tab:
+        chat = await here.new_chat(model="llama")
+        question, answer = await here.send(chat, f"fake tokens=9 gate_at=4 gate={gate}")
+        await tab.wait_for(lambda: tab.texts.get(answer, [""])[0] == words(4) or None)
+        _in_database(house, _FULL)
+        gate.touch()
+        told = await tab.until("done", lambda data: data["message"]["id"] == answer)
+        assert (told["message"]["state"], told["message"]["content"]) == ("failed", words(9))
+        assert "no room on the disk" in told["message"]["error"]["message"]
+        assert told["message"]["error"]["hint"]
+        assert (await here.message(chat, answer))["state"] == "interrupted"
+        _in_database(house, "DROP TRIGGER full")
+        again = await here.told("POST", f"{chat}/messages/{question}/answer", {})
+        await tab.until("done", lambda data: data["message"]["id"] == again["answer"]["id"])
+        assert (await here.message(chat, again["answer"]["id"]))["state"] == "done"
+
+
+_FULL = """CREATE TRIGGER full BEFORE UPDATE ON messages
+BEGIN SELECT RAISE(ABORT, 'no room on the disk'); END"""
+
+
+def _in_database(house: House, statement: str) -> None:
+    with closing(sqlite3.connect(house.state / "chat" / "chat.db", timeout=10)) as database:
+        database.execute(statement)
+        database.commit()
+
+
 async def test_a_crowd_streams_and_types_at_once(house: House) -> None:
     """Each hears all of their own answer, and no write meets a locked database."""
     logins = [f"u{number}" for number in range(CROWD)]

@@ -142,7 +142,8 @@ class AnswerJob:
             await cancel_and_wait((saving,))
             self._conclude(None if asking.cancelled() else asking.result())
             self._tell()
-            await self._save()
+            if (error := await self._save()) is not None:
+                self._message = replace(self._message, state="failed", error=_shown(error))
             self._feed.tell("done", {"message": self.told()})
         finally:
             self._on_end(self)
@@ -166,8 +167,8 @@ class AnswerJob:
             if self._content.size + self._reasoning.size != self._saved:
                 await self._save()
 
-    async def _save(self) -> None:
-        """Keep it as it is. A database that fails does not end the answer: it is tried again."""
+    async def _save(self) -> StorageError | None:
+        """Keep it as it is; why that could not be. While it is written, it is tried again."""
         now = self.message
         values: dict[str, Any] = {
             "content": now.content,
@@ -182,8 +183,9 @@ class AnswerJob:
             await self._store.write(lambda c: messages.change(c, *place, **values))
         except StorageError as error:
             log.warning("an answer could not be kept: %s (%s)", error.message, error.hint)
-        else:
-            self._saved = len(now.content) + len(now.reasoning)
+            return error
+        self._saved = len(now.content) + len(now.reasoning)
+        return None
 
     # --- telling
 

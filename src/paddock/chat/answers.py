@@ -131,9 +131,12 @@ class Answers:
         return [told for job in self._of(user.id) for told in job.snapshot()]
 
     def as_now(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A `Message` from the database as it is now: one being written is ahead of it."""
+        """A `Message` from the database as it is now: one being written is ahead of it, and one
+        that nobody writes any more was not kept to its end."""
         job = self._jobs.get(told["id"])
-        return told if job is None else job.told()
+        if job is not None:
+            return job.told()
+        return {**told, "state": "interrupted"} if told["state"] == "writing" else told
 
     async def stop_chats(self, user_id: str, chat_ids: Iterable[str] | None = None) -> None:
         """Stop what is written in these chats of a user's, before they go; None: in all."""
@@ -373,7 +376,9 @@ class Answers:
 
     def _now(self, message: Message) -> Message:
         job = self._jobs.get(message.id)
-        return message if job is None else job.message
+        if job is not None:
+            return job.message
+        return replace(message, state="interrupted") if message.state == "writing" else message
 
     def _check_done(self, message: Message | None) -> None:
         if message is not None and message.id in self._jobs:

@@ -146,7 +146,7 @@ class ChatEndpoints:
 
     def _is_behind(self, message: Mapping[str, Any]) -> bool:
         """Whether a message was finished while it was read."""
-        return message["state"] == "writing" and self._as_now(message) is message
+        return bool(message["state"] == "writing" != self._as_now(message)["state"])
 
     def _tell(self, chat: Chat) -> None:
         if not chat.temporary:
