@@ -146,7 +146,8 @@ class ChatEndpoints:
 
     def _is_behind(self, message: Mapping[str, Any]) -> bool:
         """Whether a message was finished while it was read."""
-        return bool(message["state"] == "writing" != self._as_now(message)["state"])
+        now = self._as_now(message)
+        return bool(message["state"] == "writing" and now["state"] != "writing")
 
     def _tell(self, chat: Chat) -> None:
         if not chat.temporary:
