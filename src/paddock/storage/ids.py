@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 
 
 def new_id() -> str:
-    """16 characters that go into a URL as they are; nobody can guess one."""
-    return secrets.token_urlsafe(12)
+    """16 characters that go into a URL as they are; nobody can guess one.
+
+    None has a `-`: on a command line, one at the beginning would make it a flag.
+    """
+    return secrets.token_urlsafe(12).replace("-", "_")
 
 
 def now_ms() -> int:
